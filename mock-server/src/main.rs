@@ -1,0 +1,3 @@
+//! `crm-mock`: the mock CRM as a program.
+
+fn main() {}
