@@ -1,0 +1,2 @@
+//! crm-undo
+fn main() {}
