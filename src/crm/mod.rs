@@ -3,6 +3,7 @@
 //! A [`Dialect`] is pure: it says what a vendor's requests mean, without I/O. A [`Connector`] asks the vendor to do
 //! things, through [`Reach`]. `docs/dialect-contract.md` has the MUSTs and SHOULDs of both.
 
+pub mod amocrm;
 pub mod upstream;
 
 use std::fmt::Debug;
@@ -73,8 +74,9 @@ pub trait Dialect: Send + Sync + Debug {
     /// The CRM's own answer to a delete of records that are already gone, in this route's shape.
     fn gone(&self, intent: &DeleteIntent) -> Response<Bytes>;
 
-    /// A refusal in the vendor's own error shape, so that the caller's library understands it.
-    fn refuse(&self, refusal: &Refusal) -> Response<Bytes>;
+    /// A refusal in the vendor's own error shape, so that the caller's library understands it. The shape may depend on
+    /// the route that was asked.
+    fn refuse(&self, head: &Head<'_>, refusal: &Refusal) -> Response<Bytes>;
 
     /// The records a request's path and query name. Empty for most.
     fn names_in_head(&self, head: &Head<'_>) -> Vec<RecordRef>;

@@ -1,0 +1,18 @@
+//! amoCRM (Kommo abroad). Facts about it carry the marks of the fact sheet: `[D]` official documentation, `[P]` live
+//! probes, `[C]` other people's code, `[U]` unverified.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | [`dialect`] | what its requests and answers mean: pure |
+//! | [`wire`] | the shapes of its JSON, and the names of things that have no id of their own |
+//! | [`draft`] | what would be written to bring a record back |
+//! | [`compare`] | a record read back beside its snapshot |
+
+pub mod compare;
+pub mod dialect;
+pub mod draft;
+pub mod wire;
+
+/// The vendor. Has no state: everything it knows is in its code.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct AmoCrm;
