@@ -57,7 +57,8 @@ impl Lifecycle for EntryState {
             (Deleted | NeedsReview | Restoring, EntryEvent::Applying) => Ok(Restoring),
             (Restoring | Deleted | NeedsReview, EntryEvent::Applied) => Ok(Restored),
             (Restoring | Deleted, EntryEvent::Failed) => Ok(Deleted),
-            (Restoring, EntryEvent::Doubted) => Ok(NeedsReview),
+            // Also from `restored`: it was made, and then could not be read back.
+            (Restoring | Restored, EntryEvent::Doubted) => Ok(NeedsReview),
             _ => Err(Illegal::new(self, event)),
         }
     }

@@ -31,6 +31,10 @@ impl Stream {
     pub fn job(id: JobId) -> Self {
         Self(format!("job/{id}"))
     }
+    /// Of the links that wait for a record of this connection to come back.
+    pub fn waiting(connection: &str, record: &RecordRef) -> Self {
+        Self(format!("waiting/{connection}/{record}"))
+    }
     /// Of the console's access tokens.
     pub fn tokens() -> Self {
         Self("tokens".into())
@@ -105,15 +109,27 @@ pub enum Event {
         /// Why, where that is not plain.
         reason: Option<String>,
     },
-    /// These steps may have reached the CRM from here on (stream: job).
+    /// These steps may have reached the CRM from here on (stream: job). One batch at a time: the next `Applied` closes it.
     Applying {
         /// Step number, entry, and whether it makes the entry's record itself.
         steps: Vec<(u32, EntryId, bool)>,
     },
-    /// What became of steps (stream: job). Old id -> new id follows from here.
+    /// What became of steps (stream: job). Old id -> new id follows from here. The newest item of a step counts: a
+    /// retry, or reading back, may tell otherwise than an earlier one. Steps of the `Applying` before that are not
+    /// named here were certainly not sent, and stay open.
     Applied {
         /// Of each.
         items: Vec<Item>,
+    },
+    /// A record was restored while the other end of one of its links still lay in the bin (stream: waiting). When that
+    /// end comes back, the link does.
+    LinkWaits {
+        /// The end in the bin.
+        end: RecordRef,
+        /// The restored entry; its snapshot holds the link.
+        entry: EntryId,
+        /// The job that restored it.
+        job: JobId,
     },
     /// What reading back found (stream: job).
     Reported {

@@ -92,7 +92,7 @@ pub struct Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemState {
-    /// Written, and read back.
+    /// Written. The job's report says what reading back found.
     Done,
     /// Not written.
     Failed,
