@@ -1,12 +1,24 @@
 //! What may pass and what is refused, as a function of values.
 
+use std::time::Duration;
+
 use super::delete::{DeleteIntent, Effect, Refusal};
 
 /// The operator's rules about destructive requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Words of [`Effect::Unrestorable`] that may pass although nothing can bring them back.
     pub allow_unrestorable: Vec<String>,
+    /// Days an entry stays in the bin.
+    pub retention_days: u16,
+    /// How long after a request whose answer was lost a record that is still there may yet vanish because of it.
+    pub settle_grace: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { allow_unrestorable: Vec::new(), retention_days: 90, settle_grace: Duration::from_mins(1) }
+    }
 }
 
 /// What is to be done with a destructive request.
@@ -50,7 +62,7 @@ mod tests {
             selection: Selection::Ids(vec![]),
         };
         assert!(matches!(Policy::default().judge(&intent), Decision::Refuse(r) if r.code == "unrestorable"));
-        let policy = Policy { allow_unrestorable: vec!["custom_fields".into()] };
+        let policy = Policy { allow_unrestorable: vec!["custom_fields".into()], ..Policy::default() };
         assert_eq!(policy.judge(&intent), Decision::Forward);
     }
 }

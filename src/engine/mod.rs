@@ -3,10 +3,15 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `delete` | snapshot, commit, forward, settle |
+//! | `inflight` | deletes under way: repeats join, drains wait |
+//! | `settle` | what became of a delete, by reading the CRM; at start, what was left open |
 //! | `restore` | entries -> plan |
 //! | `jobs` | a plan being applied |
-//! | `recover` | what was left open is settled by reading the CRM |
 //! | `access` | who may use the console |
+
+pub mod delete;
+mod inflight;
+mod settle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +43,8 @@ pub struct Engine {
     pub(crate) policy: Arc<Policy>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) names: Arc<dyn Names>,
+    inflight: inflight::Joined,
+    unsettled: settle::Unsettled,
 }
 
 impl std::fmt::Debug for Engine {
@@ -56,7 +63,15 @@ impl Engine {
         names: Arc<dyn Names>,
     ) -> Self {
         let connections = connections.into_iter().map(|connection| (connection.name.clone(), connection)).collect();
-        Self { store, connections: Arc::new(connections), policy: Arc::new(policy), clock, names }
+        Self {
+            store,
+            connections: Arc::new(connections),
+            policy: Arc::new(policy),
+            clock,
+            names,
+            inflight: inflight::Joined::default(),
+            unsettled: settle::Unsettled::default(),
+        }
     }
 
     /// What the ledger adds up to, for reading.

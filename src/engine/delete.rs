@@ -1,0 +1,345 @@
+//! The way of a delete: read everything, one durable write, then the caller's own bytes, then read back.
+//!
+//! There is one place in crm-undo that sends a destructive request: `send` below, and it takes a [`Fenced`], which only
+//! a successful commit can make. That is promise P1 as a type.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header};
+use jiff::{SignedDuration, Timestamp};
+
+use super::inflight::{Claim, Joined};
+use super::{Connection, Engine};
+use crate::archive::{ArchiveError, Write};
+use crate::crm::upstream::Answer;
+use crate::crm::{Access, CrmError, Fetched, Head, Lane};
+use crate::domain::delete::{DeleteIntent, Refusal, Verdict};
+use crate::domain::entry::{EntryState, OperationState, Via};
+use crate::domain::event::{CapturedEntry, Event, Stream};
+use crate::domain::ids::{EntryId, OperationId};
+use crate::domain::policy::Decision;
+use crate::domain::record::{RecordRef, Snapshot};
+
+/// A recognized destructive request.
+#[derive(Clone, Debug)]
+pub struct DeleteRequest {
+    /// The caller's own request; its URI is path and query only, hop-by-hop headers are gone.
+    pub request: Request<Bytes>,
+    /// What it would destroy, recognized from these very bytes.
+    pub intent: DeleteIntent,
+}
+
+/// What the caller is answered.
+#[derive(Clone, Debug)]
+pub enum DeleteAnswer {
+    /// The CRM's own answer.
+    Forwarded {
+        /// As it came.
+        answer: Answer,
+        /// The operation and until when it can be undone; `None` where nothing is gone.
+        operation: Option<(OperationId, Timestamp)>,
+    },
+    /// Nothing was sent: the records are gone already, and this is how the CRM says so.
+    Gone(Response<Bytes>),
+    /// Nothing was sent.
+    Refused(Response<Bytes>),
+    /// It was sent, and what became of it is not known yet. The snapshots are safe.
+    Unknown {
+        /// Settled in the background.
+        operation: OperationId,
+        /// Until when it can be undone.
+        until: Timestamp,
+    },
+}
+
+/// Proof that the snapshots of everything `request` would destroy are durable, together with the intent to send it.
+struct Fenced {
+    operation: OperationId,
+    until: Timestamp,
+    request: Request<Bytes>,
+    access: Access,
+    entries: Vec<(EntryId, RecordRef)>,
+    /// Held until the outcome is recorded: no other delete of these records runs meanwhile.
+    _claim: Claim,
+}
+
+impl Engine {
+    /// Carries out a destructive request. It runs in a task of its own: a caller that leaves does not cut it, and a
+    /// repeat of the same request while it runs joins it.
+    pub async fn delete(&self, connection: &str, request: DeleteRequest) -> DeleteAnswer {
+        let Ok(connection) = self.connection(connection).cloned() else {
+            let refusal = refusal(500, "unknown_connection", "this connection is not configured".into(), "");
+            return DeleteAnswer::Refused(plain(&refusal));
+        };
+        let engine = self.clone();
+        let key = Joined::key(&connection.name, &request.request);
+        let head = request.request.clone();
+        let connector = connection.connector.clone();
+        let task = self.inflight.join(key, move || async move { engine.carry_out(&connection, request).await });
+        match task.await {
+            Some(answer) => answer,
+            // The task panicked. If the intent was durable by then, it stays open and is settled at the next start.
+            None => DeleteAnswer::Refused(connector.refuse(
+                &head_of(&head),
+                &refusal(
+                    500,
+                    "internal",
+                    "crm-undo failed while it carried out this delete; the delete may have happened".into(),
+                    "look at /api/v1/operations before you repeat it",
+                ),
+            )),
+        }
+    }
+
+    async fn carry_out(&self, connection: &Connection, request: DeleteRequest) -> DeleteAnswer {
+        let by = caller(request.request.headers());
+        match self.fence(connection, &by, request.clone()).await {
+            Ok(fenced) => {
+                let answer = self.send(connection, &request.intent, fenced).await;
+                metrics::counter!("crm_undo_deletes_total", "connection" => connection.name.clone()).increment(1);
+                answer
+            }
+            Err(Stop::Gone) => DeleteAnswer::Gone(connection.connector.gone(&request.intent)),
+            Err(Stop::Unknown(operation, until)) => DeleteAnswer::Unknown { operation, until },
+            Err(Stop::Refused(refusal, records)) => {
+                self.refused(&connection.name, &by, Some(request.intent.route), refusal.code, records).await;
+                DeleteAnswer::Refused(connection.connector.refuse(&head_of(&request.request), &refusal))
+            }
+        }
+    }
+
+    /// Everything before the request may leave. Reads all parts, and writes snapshots and intent in one durable write.
+    async fn fence(&self, connection: &Connection, by: &str, request: DeleteRequest) -> Result<Fenced, Stop> {
+        if let Decision::Refuse(refusal) = self.policy.judge(&request.intent) {
+            return Err(Stop::Refused(refusal, named(&request.intent)));
+        }
+        self.store.ready().map_err(|error| Stop::archive(&error))?;
+        let access =
+            if connection.has_own_token { Access::Own } else { Access::Caller(request.request.headers().clone()) };
+        let reach = self.reach(connection, &access, Lane::Live);
+        let records = connection.connector.resolve(reach, &request.intent).await.map_err(|e| Stop::unread(&e))?;
+        let claim = self.inflight.claim(&connection.name, &records).await;
+        let fetched = connection.connector.fetch(reach, &records).await.map_err(|e| Stop::unread(&e))?;
+        let snapshots = self.complete(connection, &records, fetched).await?;
+
+        let operation = OperationId(self.names.fresh());
+        let now = self.clock.now();
+        let until = now.saturating_add(self.policy.retention()).unwrap_or(Timestamp::MAX);
+        let entries: Vec<CapturedEntry> = snapshots
+            .iter()
+            .map(|snapshot| CapturedEntry {
+                id: EntryId(self.names.fresh()),
+                record: snapshot.of.clone(),
+                snapshot: snapshot.id(),
+                expires_at: until,
+            })
+            .collect();
+        let names = entries.iter().map(|entry| (entry.id, entry.record.clone())).collect();
+        let captured = Event::Captured {
+            operation,
+            connection: connection.name.clone(),
+            via: Via::Proxy,
+            by: by.to_owned(),
+            route: request.intent.route.to_owned(),
+            entries,
+        };
+        let write =
+            Write { snapshots, appends: vec![(Stream::operation(operation), 0, vec![captured, Event::Forwarding])] };
+        self.store.commit(write).await.map_err(|error| Stop::archive(&error))?;
+        Ok(Fenced { operation, until, request: request.request, access, entries: names, _claim: claim })
+    }
+
+    /// The snapshots, if every record that is there was read whole.
+    async fn complete(
+        &self,
+        connection: &Connection,
+        records: &[RecordRef],
+        fetched: Vec<Fetched>,
+    ) -> Result<Vec<Snapshot>, Stop> {
+        let mut snapshots = Vec::with_capacity(records.len());
+        let mut strangers = Vec::new();
+        for (record, fetched) in records.iter().zip(fetched) {
+            match fetched {
+                Fetched::Whole(snapshot) => match snapshot.incomplete() {
+                    None => snapshots.push(*snapshot),
+                    Some(line) => {
+                        let detail = format!(
+                            "{record}: of its {} only {} of {} could be read",
+                            line.part, line.got, line.expected
+                        );
+                        return Err(Stop::unsafe_to_delete("incomplete_snapshot", detail, record));
+                    }
+                },
+                Fetched::Hidden(reason) => {
+                    return Err(Stop::unsafe_to_delete("unreadable_record", format!("{record}: {reason}"), record));
+                }
+                // Gone already. In our own bin? Then its snapshot is safe, whatever the CRM makes of the id.
+                Fetched::Absent => match self.store.in_bin(&connection.name, record).await {
+                    Ok(Some(entry)) if entry.state == EntryState::Unknown => {
+                        self.unsettled.add(entry.operation, None);
+                        return Err(Stop::Unknown(entry.operation, entry.expires_at));
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) => strangers.push(record.clone()),
+                    Err(error) => return Err(Stop::archive(&error)),
+                },
+            }
+        }
+        if snapshots.is_empty() {
+            return Err(Stop::Gone);
+        }
+        // Some are there, and some are neither there nor in the bin: sending these bytes would name records that we
+        // could not read, perhaps only because our rights hide them.
+        if let Some(first) = strangers.first() {
+            let list = strangers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let refusal = refusal(
+                409,
+                "unreadable_record",
+                format!("the CRM does not show {list}, so they cannot be archived; nothing of this request was sent"),
+                "take them out of the request and send it again",
+            );
+            return Err(Stop::Refused(refusal, vec![first.clone()]));
+        }
+        Ok(snapshots)
+    }
+
+    /// Sends the caller's own bytes, once, and settles what became of each record.
+    async fn send(&self, connection: &Connection, intent: &DeleteIntent, fenced: Fenced) -> DeleteAnswer {
+        let Fenced { operation, until, request, access, entries, _claim } = fenced;
+        let head = request.clone();
+        let sent = connection.upstream.forward(Lane::Live, request).await;
+        let (answer, verdict) = match sent {
+            Ok(answer) => {
+                let verdict = connection.connector.settle(intent, answer.status, &answer.body);
+                (Some(answer), verdict)
+            }
+            Err(CrmError::Transient { retry_after, detail }) => {
+                let fates =
+                    entries.iter().map(|(entry, _)| (*entry, super::settle::kept("the request was never sent")));
+                self.settled(operation, fates.collect(), None, OperationState::NotSent).await;
+                let mut refusal =
+                    refusal(503, "crm_unreachable", detail, "nothing was deleted; send the request again");
+                refusal.retry_after = Some(retry_after.map_or(1, |wait| wait.as_secs().max(1)));
+                return DeleteAnswer::Refused(connection.connector.refuse(&head_of(&head), &refusal));
+            }
+            Err(CrmError::Permanent { detail, .. } | CrmError::Ambiguous { detail }) => {
+                (None, Verdict::Unclear(detail))
+            }
+        };
+        let state = self.settle_now(connection, &access, operation, &entries, answer.as_ref(), &verdict).await;
+        tracing::info!(
+            connection = %connection.name, %operation, route = intent.route, records = entries.len(),
+            ?state, status = answer.as_ref().map(|a| a.status.as_u16()), "delete",
+        );
+        match (answer, state) {
+            (Some(answer), OperationState::Refused) => DeleteAnswer::Forwarded { answer, operation: None },
+            (Some(answer), _) => DeleteAnswer::Forwarded { answer, operation: Some((operation, until)) },
+            (None, _) => DeleteAnswer::Unknown { operation, until },
+        }
+    }
+
+    /// Records that a destructive request was not forwarded.
+    pub async fn refused(&self, connection: &str, by: &str, route: Option<&str>, code: &str, records: Vec<RecordRef>) {
+        tracing::warn!(connection, code, route, records = records.len(), "destructive request refused");
+        metrics::counter!("crm_undo_refused_total", "code" => code.to_owned()).increment(1);
+        let event = Event::Refused {
+            connection: connection.to_owned(),
+            by: by.to_owned(),
+            route: route.map(ToOwned::to_owned),
+            code: code.to_owned(),
+            records,
+        };
+        // A stream of its own: refusals do not queue behind each other. An archive that cannot be written is itself
+        // a reason for refusals, so a failure here is only logged.
+        let stream = Stream(format!("gateway/{connection}/{}", self.names.fresh()));
+        if let Err(error) = self.store.append(&stream, 0, vec![event]).await {
+            tracing::error!(%error, "a refusal could not be recorded");
+        }
+    }
+}
+
+/// Why nothing is sent.
+enum Stop {
+    Gone,
+    Unknown(OperationId, Timestamp),
+    Refused(Refusal, Vec<RecordRef>),
+}
+
+impl Stop {
+    fn archive(error: &ArchiveError) -> Self {
+        let mut refusal = refusal(
+            503,
+            "archive_unusable",
+            format!("the delete was not sent because its snapshot cannot be kept: {error}"),
+            "reading and restoring still work; run `crm-undo doctor`",
+        );
+        refusal.retry_after = Some(5);
+        Self::Refused(refusal, Vec::new())
+    }
+
+    fn unread(error: &CrmError) -> Self {
+        let (status, retry_after) = match error {
+            CrmError::Permanent { status: Some(401), .. } => (401, None),
+            CrmError::Permanent { .. } => (403, None),
+            CrmError::Transient { retry_after, .. } => (503, Some(retry_after.map_or(1, |wait| wait.as_secs().max(1)))),
+            CrmError::Ambiguous { .. } => (503, Some(1)),
+        };
+        let mut refusal = refusal(
+            status,
+            "snapshot_failed",
+            format!("the delete was not sent because the records could not be read first: {error}"),
+            "nothing was deleted; see that the connection's token may read these records",
+        );
+        refusal.retry_after = retry_after;
+        Self::Refused(refusal, Vec::new())
+    }
+
+    fn unsafe_to_delete(code: &'static str, detail: String, record: &RecordRef) -> Self {
+        let hint = "nothing of this request was sent; give the connection a token that can read all of the record";
+        Self::Refused(refusal(409, code, detail, hint), vec![record.clone()])
+    }
+}
+
+fn refusal(status: u16, code: &'static str, detail: String, hint: &str) -> Refusal {
+    Refusal { status, code, detail, hint: hint.to_owned(), retry_after: None }
+}
+
+fn named(intent: &DeleteIntent) -> Vec<RecordRef> {
+    match &intent.selection {
+        crate::domain::delete::Selection::Ids(ids) => ids.clone(),
+        crate::domain::delete::Selection::Query { .. } => Vec::new(),
+    }
+}
+
+fn head_of(request: &Request<Bytes>) -> Head<'_> {
+    Head {
+        method: request.method(),
+        path: request.uri().path(),
+        query: request.uri().query(),
+        headers: request.headers(),
+    }
+}
+
+/// Only for a connection that is not configured: there is no vendor to speak like.
+fn plain(refusal: &Refusal) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(refusal.detail.clone()));
+    *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
+
+/// Who asks, for the ledger: a fingerprint of the credentials, never the credentials.
+pub fn caller(headers: &HeaderMap) -> String {
+    match headers.get(header::AUTHORIZATION).or_else(|| headers.get(header::COOKIE)) {
+        Some(secret) => {
+            let hash = blake3::derive_key("crm-undo 2026 caller fingerprint", secret.as_bytes());
+            format!("token:{}", &blake3::Hash::from_bytes(hash).to_hex()[..12])
+        }
+        None => "anonymous".into(),
+    }
+}
+
+impl crate::domain::policy::Policy {
+    /// How long an entry stays in the bin.
+    pub fn retention(&self) -> SignedDuration {
+        SignedDuration::from_hours(24 * i64::from(self.retention_days))
+    }
+}
