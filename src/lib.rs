@@ -9,7 +9,9 @@
 //! domain                      pure: no I/O, no clock, no async
 //! ```
 
+pub mod app;
 pub mod archive;
+pub mod cli;
 pub mod crm;
 pub mod domain;
 pub mod engine;

@@ -146,11 +146,15 @@ pub enum Event {
         role: String,
         /// BLAKE3 of the secret, hexadecimal. The secret is 256 random bits, so a plain hash is enough.
         hash: String,
+        /// Who gave it.
+        by: String,
     },
     /// Access was taken back (stream: tokens).
     TokenRevoked {
         /// Its name.
         token: TokenId,
+        /// Who took it.
+        by: String,
     },
     /// A destructive request was not forwarded (stream: gateway).
     Refused {

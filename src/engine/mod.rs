@@ -9,6 +9,7 @@
 //! | `jobs` | a plan being applied |
 //! | `access` | who may use the console |
 
+pub mod access;
 pub mod delete;
 mod inflight;
 mod settle;
@@ -45,6 +46,7 @@ pub struct Engine {
     pub(crate) names: Arc<dyn Names>,
     inflight: inflight::Joined,
     unsettled: settle::Unsettled,
+    pub(crate) token_book: Arc<access::TokenBook>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -71,6 +73,7 @@ impl Engine {
             names,
             inflight: inflight::Joined::default(),
             unsettled: settle::Unsettled::default(),
+            token_book: Arc::default(),
         }
     }
 
