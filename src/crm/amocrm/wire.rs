@@ -3,7 +3,11 @@
 //! amoCRM's ids are positive integers, unique for their kind of record. Links and tags on records have none, so the
 //! dialect composes one out of decimal ids and path words; nothing in it needs to be guessed back.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::fmt;
+use std::str::FromStr;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::record::RecordRef;
 
@@ -56,8 +60,10 @@ impl LinkName {
     }
 }
 
-/// Which tag: amoCRM takes an id or a name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Which tag: amoCRM takes an id or a name. As text: `11`, or `=vip%20client` (everything but letters and digits
+/// percent-encoded, so that a name can never look like a separator).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Tag {
     /// By id, which is separate for each kind of record (§2.8).
     Id(u64),
@@ -65,28 +71,57 @@ pub enum Tag {
     Name(String),
 }
 
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Name(name) => write!(f, "={}", utf8_percent_encode(name, NON_ALPHANUMERIC)),
+        }
+    }
+}
+
+/// The text is no tag.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is neither a tag's id nor =name")]
+pub struct NotATag(String);
+
+impl FromStr for Tag {
+    type Err = NotATag;
+    fn from_str(text: &str) -> Result<Self, NotATag> {
+        let tag = match text.strip_prefix('=') {
+            Some(name) => percent_decode_str(name).decode_utf8().ok().map(|name| Self::Name(name.into_owned())),
+            None => numeric_id(text).map(Self::Id),
+        };
+        tag.ok_or_else(|| NotATag(text.to_owned()))
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.to_string()
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = NotATag;
+    fn try_from(text: String) -> Result<Self, NotATag> {
+        text.parse()
+    }
+}
+
 /// A tag on a record: `tags/leads-5001-11`, or by name `tags/leads-5001-=vip%20client`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TagName {
     /// The record that carries the tag.
     pub on: RecordRef,
-    /// The tag. `None` stands for every tag on the record (`_embedded.tags: null`, `[]` or a replacement), which
-    /// only reading the record can tell: `tags/leads-5001-*`.
-    pub tag: Option<Tag>,
+    /// The tag.
+    pub tag: Tag,
 }
-
-/// Everything but letters and digits, so that a name can never look like a separator.
-const NAME: &AsciiSet = NON_ALPHANUMERIC;
 
 impl TagName {
     /// The record `tags/…` of this tag.
     pub fn record(&self) -> RecordRef {
-        let tag = match &self.tag {
-            None => "*".to_owned(),
-            Some(Tag::Id(id)) => id.to_string(),
-            Some(Tag::Name(name)) => format!("={}", utf8_percent_encode(name, NAME)),
-        };
-        RecordRef::new("tags", format!("{}-{}-{tag}", self.on.object, self.on.id))
+        RecordRef::new("tags", format!("{}-{}-{}", self.on.object, self.on.id, self.tag))
     }
 
     /// The tag a record `tags/…` names; `None` for anything else.
@@ -96,14 +131,41 @@ impl TagName {
         }
         let mut words = record.id.splitn(3, '-');
         let on = next_record(&mut words)?;
-        let tag = match words.next()? {
-            "*" => None,
-            word => Some(match word.strip_prefix('=') {
-                Some(name) => Tag::Name(percent_decode_str(name).decode_utf8().ok()?.into_owned()),
-                None => Tag::Id(numeric_id(word)?),
-            }),
-        };
+        let tag = words.next()?.parse().ok()?;
         Some(Self { on, tag })
+    }
+}
+
+/// The expression of a `Selection::Query { object: "tags", .. }`: what a `PATCH` with `_embedded.tags` does to the tags
+/// of records. Which tags a replacement takes away can be known only by reading the records, so the connector's
+/// `resolve` expands it: to `remove`, and for each of `replace` to the tags the record has and `keep` does not name.
+/// That may be none at all (a replacement that only adds): then the request destroys nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagsPatch {
+    /// Tags named in `tags_to_delete`, as records `tags/…`.
+    pub remove: Vec<RecordRef>,
+    /// Records whose tags are replaced as a set.
+    pub replace: Vec<TagsKept>,
+}
+
+/// The tags a record is to have afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagsKept {
+    /// The record.
+    pub on: RecordRef,
+    /// Its tags from then on; none for `_embedded.tags: null`.
+    pub keep: Vec<Tag>,
+}
+
+impl TagsPatch {
+    /// As it stands in [`Selection::Query`](crate::domain::delete::Selection::Query).
+    pub fn expression(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers always serialize")
+    }
+
+    /// The patch an expression says; `None` for any other text.
+    pub fn parse(expression: &str) -> Option<Self> {
+        serde_json::from_str(expression).ok()
     }
 }
 
@@ -143,10 +205,9 @@ mod tests {
     #[test]
     fn tags_have_names_that_come_back() {
         for (text, tag) in [
-            ("tags/leads-5001-11", Some(Tag::Id(11))),
-            ("tags/leads-5001-=vip%20%2F%2D%D1%8F", Some(Tag::Name("vip /-я".into()))),
-            ("tags/leads-5001-=", Some(Tag::Name(String::new()))),
-            ("tags/leads-5001-*", None),
+            ("tags/leads-5001-11", Tag::Id(11)),
+            ("tags/leads-5001-=vip%20%2F%2D%D1%8F", Tag::Name("vip /-я".into())),
+            ("tags/leads-5001-=", Tag::Name(String::new())),
         ] {
             let name = TagName { on: record("leads/5001"), tag };
             assert_eq!(name.record().to_string(), text);
@@ -155,6 +216,19 @@ mod tests {
         for bad in ["tags/leads-5001", "tags/leads-x-1", "tags/leads-5001-x", "links/leads-1-2"] {
             assert_eq!(TagName::parse(&record(bad)), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_replacement_of_tags_comes_back_from_its_expression() {
+        let patch = TagsPatch {
+            remove: vec![record("tags/leads-5001-11")],
+            replace: vec![TagsKept {
+                on: record("leads/5002"),
+                keep: vec![Tag::Id(12), Tag::Name("vip \"я\"".into())],
+            }],
+        };
+        assert_eq!(TagsPatch::parse(&patch.expression()), Some(patch));
+        assert_eq!(TagsPatch::parse("SELECT id"), None);
     }
 
     #[test]
