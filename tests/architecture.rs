@@ -107,7 +107,8 @@ fn no_vendor_is_named_outside_its_folder_and_the_list() {
 #[test]
 fn the_ground_floor_does_no_io() {
     for (path, text) in sources().iter().filter(|(path, _)| room(path) == "domain") {
-        for forbidden in ["tokio::", "std::fs", "std::net", "async fn", "Timestamp::now", "SystemTime", "Instant::now"] {
+        for forbidden in ["tokio::", "std::fs", "std::net", "async fn", "Timestamp::now", "SystemTime", "Instant::now"]
+        {
             assert!(!code(text).any(|line| line.contains(forbidden)), "{} uses {forbidden}", path.display());
         }
     }

@@ -1,0 +1,5 @@
+//! The promises, each shown against the real program and the bundled mock CRM. One module a promise; the program listens
+//! on port 0 and has a directory of its own. To run one: `cargo test --test it deletes::`.
+
+mod deletes;
+mod support;
