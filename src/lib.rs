@@ -12,6 +12,7 @@
 pub mod app;
 pub mod archive;
 pub mod cli;
+pub mod console;
 pub mod crm;
 pub mod domain;
 pub mod engine;

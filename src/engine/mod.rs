@@ -8,10 +8,12 @@
 //! | `restore` | entries -> plan |
 //! | `jobs` | a plan being applied |
 //! | `access` | who may use the console |
+//! | `look` | looking without touching: what would come back, what stands there now |
 
 pub mod access;
 pub mod delete;
 mod inflight;
+pub mod look;
 mod settle;
 
 use std::collections::BTreeMap;
@@ -47,6 +49,7 @@ pub struct Engine {
     inflight: inflight::Joined,
     unsettled: settle::Unsettled,
     pub(crate) token_book: Arc<access::TokenBook>,
+    surroundings: Arc<look::Surroundings>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -74,6 +77,7 @@ impl Engine {
             inflight: inflight::Joined::default(),
             unsettled: settle::Unsettled::default(),
             token_book: Arc::default(),
+            surroundings: Arc::default(),
         }
     }
 
