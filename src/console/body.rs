@@ -39,7 +39,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
 }
 
 fn is_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }
 
 /// A JSON body. Unknown fields are refused by name: a misspelled option that is ignored does the wrong thing.

@@ -30,7 +30,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let results = Arc::<once::Results>::default();
-    let console = Console { engine, settings, results, shutdown: shutdown.clone() };
+    let console = Console { engine, settings, results };
     let service = TowerToHyperService::new(layers::around(routes::router(&console)));
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let under_way = GracefulShutdown::new();

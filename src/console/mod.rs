@@ -27,8 +27,6 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::engine::Engine;
 
 pub use listen::serve;
@@ -59,6 +57,4 @@ struct Console {
     settings: Settings,
     /// Results of writes by their `Idempotency-Key`.
     results: Arc<once::Results>,
-    /// Ends event streams when the process stops.
-    shutdown: CancellationToken,
 }

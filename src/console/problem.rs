@@ -8,22 +8,21 @@
 //! - Neither bodies nor tokens nor personal data stand in a problem or in the log.
 
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::archive::ArchiveError;
 use crate::crm::CrmError;
-use crate::domain::ids::OperationId;
 use crate::engine::EngineError;
 
 /// An error, ready to be answered.
 #[derive(Clone, Debug)]
 pub(super) struct Problem {
-    body: Body,
+    body: Box<Body>,
     status: StatusCode,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Why a call was not carried out.
@@ -64,7 +63,7 @@ impl Problem {
             operation: None,
             reference: None,
         };
-        Self { body, status, headers: HeaderMap::new() }
+        Self { body: Box::new(body), status, headers: Vec::new() }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -72,13 +71,8 @@ impl Problem {
         self
     }
 
-    pub(super) fn operation(mut self, operation: OperationId) -> Self {
-        self.body.operation = Some(operation.to_string());
-        self
-    }
-
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.headers.push((name, value));
         self
     }
 
@@ -127,7 +121,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self.body).expect("strings and a number always serialize");
+        let body = serde_json::to_vec(&*self.body).expect("strings and a number always serialize");
         let mut response = (self.status, body).into_response();
         response.headers_mut().extend(self.headers);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

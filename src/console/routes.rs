@@ -12,7 +12,7 @@ use super::auth::{Who, admit};
 use super::params::Params;
 use super::problem::Problem;
 use super::{Console, once};
-use crate::engine::access::Role::{Admin, Operator, Viewer};
+use crate::engine::access::Role::{Admin, Viewer};
 
 /// One route.
 pub(super) struct Route {
