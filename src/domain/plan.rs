@@ -1,4 +1,18 @@
 //! A plan is a value: shown, approved, and exactly that one is applied.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | [`planner`] | entries, drafts and what is alive -> steps in waves |
+//! | `proposals` | what the drafts propose together, nothing twice |
+//! | `graph` | which step needs which, and what becomes of it |
+//! | [`estimate`] | what a plan will cost |
+
+pub mod estimate;
+mod graph;
+pub mod planner;
+mod proposals;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
