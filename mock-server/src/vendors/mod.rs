@@ -1,0 +1,3 @@
+//! One folder a vendor. There is one so far.
+
+pub mod amocrm;
