@@ -67,6 +67,9 @@ pub struct Step {
     pub entry: EntryId,
     /// Whether it makes (or skips) the entry's record itself, not something that hangs on it.
     pub root: bool,
+    /// Records that must be alive when it is applied, under any of their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<RecordRef>,
     /// Records that earlier steps bring back and this one needs.
     pub after: Vec<RecordRef>,
     /// For `skip`: a stable word.
