@@ -95,7 +95,7 @@ impl World {
         std::fs::write(dir.path().join("crm-undo.toml"), config).expect("the configuration is written");
         let log = Arc::new(Mutex::new(Vec::new()));
         let (child, gateway, console) = launch(dir.path(), &log);
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().expect("a client");
+        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().expect("a client");
         Self { mock, gateway, console, dir, http, log, child }
     }
 
@@ -222,7 +222,7 @@ impl World {
 
     /// Polls until there is an answer, at most 60 s.
     pub async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             if let Some(found) = look().await {
                 return found;
