@@ -7,6 +7,7 @@ pub mod amocrm;
 pub mod upstream;
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -222,6 +223,11 @@ pub trait Connector: Dialect {
         steps: &[&Step],
         successor: Successor<'_>,
     ) -> Result<Vec<Written>, CrmError>;
+}
+
+/// The vendors crm-undo speaks, by the word of the configuration. The list to add a vendor to.
+pub fn vendors() -> Vec<Arc<dyn Connector>> {
+    vec![Arc::new(amocrm::AmoCrm)]
 }
 
 /// What a caller of a CRM can do about a failure: stop, wait, or go and look.

@@ -5,13 +5,19 @@
 //! | --- | --- |
 //! | [`dialect`] | what its requests and answers mean: pure |
 //! | [`wire`] | the shapes of its JSON, and the names of things that have no id of their own |
+//! | [`connector`] | how it is asked to do things: the list of calls |
+//! | [`read`] | records whole, in pages |
+//! | [`write`] | records back |
 //! | [`draft`] | what would be written to bring a record back |
 //! | [`compare`] | a record read back beside its snapshot |
 
 pub mod compare;
+pub mod connector;
 pub mod dialect;
 pub mod draft;
+pub mod read;
 pub mod wire;
+pub mod write;
 
 /// The vendor. Has no state: everything it knows is in its code.
 #[derive(Debug, Default, Clone, Copy)]

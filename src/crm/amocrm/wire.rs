@@ -169,6 +169,29 @@ impl TagsPatch {
     }
 }
 
+/// Something that amoCRM shows at a path of its own and that cannot be brought back yet (a custom field, a pipeline):
+/// `custom_fields/%2Fapi%2Fv4%2Fleads%2Fcustom%5Ffields%2F640`. Its definition is archived; it is never restored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SetUpName {
+    /// The word of [`Effect::Unrestorable`](crate::domain::delete::Effect::Unrestorable).
+    pub word: String,
+    /// Where a `GET` shows it; begins with `/`, has no query.
+    pub path: String,
+}
+
+impl SetUpName {
+    /// The record it is called by.
+    pub fn record(&self) -> RecordRef {
+        RecordRef::new(&self.word, utf8_percent_encode(&self.path, NON_ALPHANUMERIC))
+    }
+
+    /// The thing a record names; `None` for records that have a number or a name of another kind.
+    pub fn parse(record: &RecordRef) -> Option<Self> {
+        let path = percent_decode_str(&record.id).decode_utf8().ok()?.into_owned();
+        path.starts_with('/').then(|| Self { word: record.object.clone(), path })
+    }
+}
+
 /// The next `object-id` of a composed name.
 fn next_record<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<RecordRef> {
     let object = words.next().filter(|word| !word.is_empty())?;
@@ -216,6 +239,15 @@ mod tests {
         for bad in ["tags/leads-5001", "tags/leads-x-1", "tags/leads-5001-x", "links/leads-1-2"] {
             assert_eq!(TagName::parse(&record(bad)), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn parts_of_the_set_up_have_names_that_come_back() {
+        let field = SetUpName { word: "custom_fields".into(), path: "/api/v4/leads/custom_fields/640".into() };
+        assert!(!field.record().id.contains('/'));
+        assert_eq!(SetUpName::parse(&field.record()), Some(field));
+        assert_eq!(SetUpName::parse(&record("leads/5001")), None);
+        assert_eq!(SetUpName::parse(&record("links/leads-1-contacts-2")), None);
     }
 
     #[test]
