@@ -1,5 +1,7 @@
 //! Reading records whole, in pages.
 
+#![allow(clippy::unused_async)] // until it reads and writes
+
 use crate::crm::{CrmError, Fetched, Presence, Reach};
 use crate::domain::delete::DeleteIntent;
 use crate::domain::record::RecordRef;
