@@ -171,6 +171,8 @@ impl OperationState {
         }
         match (gone, kept, unknown) {
             (_, _, 1..) => Self::Unknown,
+            // It named no record of its own; the CRM has answered it.
+            (0, 0, 0) if answered => Self::Confirmed,
             (0, _, 0) if answered => Self::Refused,
             (0, _, 0) => Self::NotSent,
             (_, 0, 0) => Self::Confirmed,
@@ -216,6 +218,7 @@ mod tests {
         assert_eq!(OperationState::from_fates([&Fate::Deleted, &kept()], true), OperationState::Partial);
         assert_eq!(OperationState::from_fates([&kept()], true), OperationState::Refused);
         assert_eq!(OperationState::from_fates([&kept()], false), OperationState::NotSent);
+        assert_eq!(OperationState::from_fates([], true), OperationState::Confirmed);
         assert_eq!(OperationState::from_fates([&Fate::Deleted, &Fate::Unknown], true), OperationState::Unknown);
     }
 

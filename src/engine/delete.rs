@@ -184,7 +184,9 @@ impl Engine {
                 },
             }
         }
-        if snapshots.is_empty() {
+        // No records at all is something else: a replacement of tags that takes none away, or a delete of something
+        // that cannot be read, allowed by name. It goes the same way and leaves an operation without entries.
+        if snapshots.is_empty() && !records.is_empty() {
             return Err(Stop::Gone);
         }
         // Some are there, and some are neither there nor in the bin: sending these bytes would name records that we
@@ -205,6 +207,7 @@ impl Engine {
     /// Sends the caller's own bytes, once, and settles what became of each record.
     async fn send(&self, connection: &Connection, intent: &DeleteIntent, fenced: Fenced) -> DeleteAnswer {
         let Fenced { operation, until, request, access, entries, _claim } = fenced;
+        let undo = (!entries.is_empty()).then_some((operation, until));
         let head = request.clone();
         let sent = connection.upstream.forward(Lane::Live, request).await;
         let (answer, verdict) = match sent {
@@ -232,7 +235,7 @@ impl Engine {
         );
         match (answer, state) {
             (Some(answer), OperationState::Refused) => DeleteAnswer::Forwarded { answer, operation: None },
-            (Some(answer), _) => DeleteAnswer::Forwarded { answer, operation: Some((operation, until)) },
+            (Some(answer), _) => DeleteAnswer::Forwarded { answer, operation: undo },
             (None, _) => DeleteAnswer::Unknown { operation, until },
         }
     }

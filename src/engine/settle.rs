@@ -77,6 +77,9 @@ impl Engine {
         verdict: &Verdict,
         late: bool,
     ) -> Result<Vec<(EntryId, Fate)>, EngineError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
         let records: Vec<RecordRef> = entries.iter().map(|(_, record)| record.clone()).collect();
         let reach = self.reach(connection, access, Lane::Live);
         let presence = connection.connector.presence(reach, &records).await?;

@@ -1,0 +1,176 @@
+//! The configuration: built-in defaults, then the file, then the environment, then everything checked as a whole.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `check` | what is wrong with it, all of it at once |
+
+mod check;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+/// Every setting with its default, as `config.default.toml` explains them.
+pub const DEFAULTS: &str = include_str!("../../config.default.toml");
+/// Read from the working directory when no file is named.
+pub const USUAL_FILE: &str = "crm-undo.toml";
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the archive lies.
+    pub data_dir: PathBuf,
+    /// The proxy's listener.
+    pub gateway: Gateway,
+    /// The console's listener.
+    pub console: Console,
+    /// The archive.
+    pub archive: Archive,
+    /// What may pass.
+    pub policy: Policy,
+    /// The accounts.
+    #[serde(default)]
+    pub connections: Vec<Connection>,
+}
+
+/// See `config.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)] // each key is explained in config.default.toml, once
+pub struct Gateway {
+    pub listen: SocketAddr,
+    pub threads: usize,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    pub client_requests_per_second: u32,
+}
+
+/// See `config.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Console {
+    pub listen: SocketAddr,
+}
+
+/// See `config.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Archive {
+    pub key_file: String,
+    pub min_free_bytes: u64,
+}
+
+/// See `config.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Policy {
+    pub approval_over: u64,
+    pub blast_radius_records: u64,
+    pub blast_radius_share: f64,
+    pub retention_days: u16,
+    pub settle_grace_seconds: u64,
+    pub allow_unrestorable: Vec<String>,
+}
+
+/// One account of a CRM.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// Its name, for people and in entries.
+    pub name: String,
+    /// `amocrm`.
+    pub vendor: String,
+    /// Scheme and host of the CRM.
+    pub upstream: String,
+    /// Host values that choose it.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// The variable that holds its token.
+    pub token_env: Option<String>,
+    /// The file that holds its token.
+    pub token_file: Option<PathBuf>,
+    /// Its token.
+    pub token: Option<SecretString>,
+    /// Requests the CRM allows it in any second; 0: no limit.
+    #[serde(default = "seven")]
+    pub requests_per_second: u32,
+}
+
+fn seven() -> u32 {
+    7
+}
+
+impl Connection {
+    /// Its own token, from wherever it lies. The text of an error says what to do; it never holds the token.
+    pub fn token(&self) -> Result<Option<SecretString>, String> {
+        let given = [self.token_env.is_some(), self.token_file.is_some(), self.token.is_some()];
+        if given.iter().filter(|given| **given).count() > 1 {
+            return Err("give only one of token_env, token_file and token".to_owned());
+        }
+        let secret = if let Some(variable) = &self.token_env {
+            std::env::var(variable).map_err(|_| format!("the environment variable {variable} is not set"))?
+        } else if let Some(file) = &self.token_file {
+            std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?
+        } else if let Some(token) = &self.token {
+            token.expose_secret().to_owned()
+        } else {
+            return Ok(None);
+        };
+        let secret = secret.trim();
+        if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("a token is visible ASCII characters without spaces".to_owned());
+        }
+        Ok(Some(SecretString::from(secret)))
+    }
+}
+
+/// The configuration cannot be used. One line a reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct BadConfig(pub Vec<String>);
+
+/// Reads and checks everything. `file`: as named by a person; without one, `crm-undo.toml` here if there is one.
+pub fn load(file: Option<&Path>) -> Result<Config, BadConfig> {
+    let usual = Path::new(USUAL_FILE);
+    let file = file.or_else(|| usual.exists().then_some(usual));
+    let mut figment = Figment::from(Toml::string(DEFAULTS));
+    if let Some(file) = file {
+        // figment passes over a file that is not there; a person who named one wants to know.
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            BadConfig(vec![format!("{}: cannot be read: {error}; name another file with --config", file.display())])
+        })?;
+        figment = figment.merge(Toml::string(&text));
+    }
+    let place = file.map_or_else(|| "the configuration".to_owned(), |file| file.display().to_string());
+    // Single underscores belong to the CLI and the secrets (CRM_UNDO_TOKEN, CRM_UNDO_CONSOLE).
+    let config: Config = figment
+        .merge(Env::prefixed("CRM_UNDO__").split("__"))
+        .extract()
+        .map_err(|errors| BadConfig(errors.into_iter().map(|error| worded(&place, &error)).collect()))?;
+    match check::check(&config) {
+        problems if problems.is_empty() => Ok(config),
+        problems => Err(BadConfig(problems.into_iter().map(|problem| format!("{place}: {problem}")).collect())),
+    }
+}
+
+/// figment's reason, with the key's path and without a secret: values of tokens are never shown.
+fn worded(place: &str, error: &figment::Error) -> String {
+    let path = error.path.join(".");
+    let reason = if path.contains("token") { "is not a text".to_owned() } else { error.kind.to_string() };
+    if path.is_empty() {
+        format!("{place}: {reason}; config.default.toml explains every key")
+    } else {
+        format!("{place}: {path}: {reason}; config.default.toml explains every key")
+    }
+}
+
+#[cfg(test)]
+mod tests;
