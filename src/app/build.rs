@@ -1,0 +1,66 @@
+//! A configuration becomes an engine.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::Failure;
+use super::world::{RandomNames, SystemClock};
+use crate::archive::Store;
+use crate::archive::durable;
+use crate::config::{Config, Connection as Configured};
+use crate::crm::upstream::{Upstream, UpstreamConfig};
+use crate::crm::vendors;
+use crate::domain::policy::Policy;
+use crate::engine::{Connection, Engine};
+
+/// The variable that holds the archive's key, where it is not in a file.
+const KEY_VARIABLE: &str = "CRM_UNDO_ARCHIVE_KEY";
+
+/// How the archive of this configuration is opened.
+pub fn archive_options(config: &Config) -> durable::Options {
+    let key_file = &config.archive.key_file;
+    durable::Options {
+        dir: config.data_dir.clone(),
+        key_file: (!key_file.is_empty()).then(|| PathBuf::from(key_file)),
+        key: std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty()).map(SecretString::from),
+        min_free_bytes: config.archive.min_free_bytes,
+        clock: Arc::new(SystemClock),
+    }
+}
+
+/// The engine of this configuration over an open store.
+pub fn engine_over(config: &Config, store: Arc<dyn Store>) -> Result<Engine, Failure> {
+    let connections = config.connections.iter().map(connection).collect::<Result<Vec<_>, _>>()?;
+    Ok(Engine::new(store, connections, policy(config), Arc::new(SystemClock), Arc::new(RandomNames)))
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        allow_unrestorable: config.policy.allow_unrestorable.clone(),
+        retention_days: config.policy.retention_days,
+        settle_grace: Duration::from_secs(config.policy.settle_grace_seconds),
+    }
+}
+
+pub(super) fn connection(configured: &Configured) -> Result<Connection, Failure> {
+    let wrong = |why: String| Failure::usage(format!("connection {:?}: {why}", configured.name));
+    let connector = vendors()
+        .into_iter()
+        .find(|vendor| vendor.vendor() == configured.vendor)
+        .ok_or_else(|| wrong(format!("vendor {:?} is not known", configured.vendor)))?;
+    let base = configured.upstream.parse().map_err(|_| wrong("upstream is not an address".to_owned()))?;
+    let token = configured.token().map_err(wrong)?;
+    let has_own_token = token.is_some();
+    let config = UpstreamConfig {
+        token,
+        requests_per_second: configured.requests_per_second,
+        live_reserve: configured.requests_per_second.min(2),
+        seed: rand::random(),
+        ..UpstreamConfig::new(base)
+    };
+    let upstream = Upstream::new(config).map_err(|error| wrong(error.to_string()))?;
+    Ok(Connection { name: configured.name.clone(), connector, upstream: Arc::new(upstream), has_own_token })
+}

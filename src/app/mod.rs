@@ -1,0 +1,60 @@
+//! Joins the floors: configuration, archive, connections, engine, the two listeners.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `world` | the real clock and real names |
+//! | `build` | a configuration becomes an engine |
+//! | `doctor` | what is wrong, without changing anything |
+//! | `serve` | gateway and console until a signal |
+
+mod build;
+pub mod doctor;
+mod serve;
+mod world;
+
+pub use build::{archive_options, engine_over};
+pub use serve::{Running, serve, start};
+
+/// Why crm-undo does not run. `hint` is for the line after the message.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// Whether it was asked or configured wrongly (exit 64) rather than failed (exit 1).
+    pub usage: bool,
+}
+
+impl Failure {
+    /// It failed.
+    pub fn new(message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), hint: None, usage: false }
+    }
+
+    /// It is configured wrongly.
+    pub fn usage(message: impl std::fmt::Display) -> Self {
+        Self { usage: true, ..Self::new(message) }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl Failure {
+    /// Says it on stderr; the exit code of the program.
+    pub fn report(&self) -> std::process::ExitCode {
+        for line in self.message.lines() {
+            eprintln!("error: {line}");
+        }
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {hint}");
+        }
+        std::process::ExitCode::from(if self.usage { 64 } else { 1 })
+    }
+}
