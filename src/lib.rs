@@ -12,7 +12,9 @@
 pub mod app;
 pub mod archive;
 pub mod cli;
+pub mod config;
 pub mod console;
 pub mod crm;
 pub mod domain;
 pub mod engine;
+pub mod telemetry;

@@ -1,5 +1,10 @@
 //! The promises, each shown against the real program and the bundled mock CRM. One module a promise; the program listens
 //! on port 0 and has a directory of its own. To run one: `cargo test --test it deletes::`.
 
+mod bad_input;
+mod clients;
+mod commands;
 mod deletes;
+mod fidelity;
+mod restores;
 mod support;

@@ -35,6 +35,8 @@ pub struct Setup {
     pub min_free_bytes: u64,
     /// More lines of configuration, before the connection.
     pub config: String,
+    /// Host values of the connection.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Setup {
@@ -47,6 +49,7 @@ impl Default for Setup {
             own_token: true,
             min_free_bytes: 1,
             config: String::new(),
+            hosts: Vec::new(),
         }
     }
 }
@@ -85,18 +88,29 @@ impl World {
         let config = format!(
             "data_dir = \"{}\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"127.0.0.1:0\"\n\
              [archive]\nmin_free_bytes = {}\n{}\n[[connections]]\nname = \"acme\"\nvendor = \"amocrm\"\n\
-             upstream = \"{}\"\n{token}\nrequests_per_second = {}\n",
+             upstream = \"{}\"\n{token}\nrequests_per_second = {}\nhosts = {:?}\n",
             dir.path().join("data").display(),
             setup.min_free_bytes,
             setup.config,
             mock.url().trim_end_matches('/'),
             setup.requests_per_second,
+            setup.hosts,
         );
         std::fs::write(dir.path().join("crm-undo.toml"), config).expect("the configuration is written");
         let log = Arc::new(Mutex::new(Vec::new()));
         let (child, gateway, console) = launch(dir.path(), &log);
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().expect("a client");
         Self { mock, gateway, console, dir, http, log, child }
+    }
+
+    /// Reached under these Host values only.
+    pub async fn hosted(hosts: &[&str]) -> Self {
+        Self::with(Setup { hosts: hosts.iter().map(ToString::to_string).collect(), ..Setup::default() }).await
+    }
+
+    /// Starts the program again on the same directory, after [`terminate`](Self::terminate).
+    pub fn start_again(&mut self) {
+        (self.child, self.gateway, self.console) = launch(self.dir.path(), &self.log);
     }
 
     /// Kills the program as a power switch would, and starts it again on the same directory.
