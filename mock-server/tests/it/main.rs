@@ -4,3 +4,4 @@ mod catalogs;
 mod crm;
 mod customers;
 mod files;
+mod generator;
