@@ -18,6 +18,7 @@ mod clock;
 mod control;
 mod exchange;
 mod faults;
+mod generate;
 mod ledger;
 mod limits;
 mod query;

@@ -65,8 +65,10 @@ impl State {
 }
 
 impl Account {
-    fn new(options: &Options, _seed: u64, _contacts: usize) -> Self {
-        Self { world: World::new(), tokens: Tokens::long_lived(&options.tokens) }
+    fn new(options: &Options, seed: u64, contacts: usize) -> Self {
+        let mut world = World::new();
+        crate::generate::fill(&mut world, seed, contacts);
+        Self { world, tokens: Tokens::long_lived(&options.tokens) }
     }
 }
 
