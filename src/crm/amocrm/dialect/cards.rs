@@ -11,14 +11,14 @@ use super::words;
 use crate::domain::delete::{DeleteIntent, Effect, Selection};
 use crate::domain::record::RecordRef;
 
-/// A `PATCH` of one card or of many. `held`: the kind, and the id where the path has one.
-pub fn patch(held: &[&str], tree: Option<&Tree>) -> Result<Option<DeleteIntent>, String> {
+/// A `PATCH` of one card or of many. `caught`: the kind, and the id where the path has one.
+pub fn patch(caught: &[&str], tree: Option<&Tree>) -> Result<Option<DeleteIntent>, String> {
     let Some(tree) = tree else { return Ok(None) };
-    if words::count(tree) == 0 && !has_tags(tree) {
+    if words::count_keys(tree) == 0 && !has_tags(tree) {
         return Ok(None);
     }
-    let object = held.first().copied().unwrap_or_default();
-    let cards = match (held.get(1), &tree.node) {
+    let object = caught.first().copied().unwrap_or_default();
+    let cards = match (caught.get(1), &tree.node) {
         (Some(_), Node::Map(_)) => vec![tree],
         (None, Node::List(cards)) => cards.iter().collect(),
         _ => return Err("the body is not a card (with an id in the path) or a list of cards (without)".to_owned()),
@@ -31,7 +31,7 @@ pub fn patch(held: &[&str], tree: Option<&Tree>) -> Result<Option<DeleteIntent>,
     let mut seen = HashSet::new();
     let mut read = 0;
     for card in cards {
-        let on = RecordRef::new(object, id_of(card, held.get(1).copied())?);
+        let on = RecordRef::new(object, id_of(card, caught.get(1).copied())?);
         if !seen.insert(on.clone()) {
             return Err(format!("{on} stands twice in the body: send it once"));
         }
@@ -52,7 +52,7 @@ pub fn patch(held: &[&str], tree: Option<&Tree>) -> Result<Option<DeleteIntent>,
             Some(_) => return Err("is_deleted is neither true nor false".to_owned()),
         }
     }
-    if words::count(tree) > read {
+    if words::count_keys(tree) > read {
         return Err("the body says delete in a place that is not known: take it out".to_owned());
     }
     match (deleted.is_empty(), tags == TagsPatch::default()) {
@@ -103,7 +103,7 @@ fn tags_in(list: &Tree) -> Result<Vec<Tag>, String> {
 }
 
 /// `POST …/unlink`, for one record or for many.
-pub fn unlink(signature: &'static Signature, held: &[&str], tree: Option<&Tree>) -> Result<DeleteIntent, String> {
+pub fn unlink(signature: &'static Signature, caught: &[&str], tree: Option<&Tree>) -> Result<DeleteIntent, String> {
     let how = || "the body is not a list of {\"to_entity_id\":…,\"to_entity_type\":…}".to_owned();
     let items = match tree.map(|tree| &tree.node) {
         Some(Node::List(items)) if !items.is_empty() => items,
@@ -112,11 +112,11 @@ pub fn unlink(signature: &'static Signature, held: &[&str], tree: Option<&Tree>)
     if items.len() > V4 {
         return Err(format!("the request cuts {} links: send at most {V4} at a time", items.len()));
     }
-    let object = held.first().copied().unwrap_or_default();
+    let object = caught.first().copied().unwrap_or_default();
     let mut records: Vec<RecordRef> = Vec::new();
     for item in items {
         let in_body = item.get("entity_id").map(ids::id).transpose()?;
-        let from = match (held.get(1).copied().and_then(numeric_id), in_body) {
+        let from = match (caught.get(1).copied().and_then(numeric_id), in_body) {
             (Some(path), Some(body)) if path != body => {
                 return Err("path and body name different cards: send the same id in both".to_owned());
             }

@@ -74,24 +74,22 @@ impl Branch {
         if let Ok(index) = key.parse::<u64>() {
             self.next = self.next.max(index.saturating_add(1));
         }
-        match self.names.get(&key).copied() {
-            Some(at) => match &mut self.entries[at].1 {
+        if let Some(at) = self.names.get(&key).copied() {
+            return match &mut self.entries[at].1 {
                 Slot::Branch(branch) if !rest.is_empty() => branch.insert(rest, leaf),
                 _ => Err(twice()),
-            },
-            None => {
-                let slot = if rest.is_empty() {
-                    Slot::Leaf(leaf)
-                } else {
-                    let mut branch = Branch::default();
-                    branch.insert(rest, leaf)?;
-                    Slot::Branch(branch)
-                };
-                self.names.insert(key.clone(), self.entries.len());
-                self.entries.push((key, slot));
-                Ok(())
-            }
+            };
         }
+        let slot = if rest.is_empty() {
+            Slot::Leaf(leaf)
+        } else {
+            let mut branch = Branch::default();
+            branch.insert(rest, leaf)?;
+            Slot::Branch(branch)
+        };
+        self.names.insert(key.clone(), self.entries.len());
+        self.entries.push((key, slot));
+        Ok(())
     }
 
     fn tree(self) -> Tree {

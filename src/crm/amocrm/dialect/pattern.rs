@@ -16,7 +16,7 @@ pub fn words(path: &str) -> Vec<&str> {
 
 /// Whether the path has the pattern's shape; then what stood for its variables, in order.
 pub fn captures<'a>(pattern: &str, path: &[&'a str]) -> Option<Vec<&'a str>> {
-    let mut held = Vec::new();
+    let mut caught = Vec::new();
     let mut words = path.iter();
     for part in pattern.trim_start_matches('/').split('/') {
         let word = *words.next()?;
@@ -35,7 +35,7 @@ pub fn captures<'a>(pattern: &str, path: &[&'a str]) -> Option<Vec<&'a str>> {
         if !fits {
             return None;
         }
-        held.push(word);
+        caught.push(word);
     }
-    words.next().is_none().then_some(held)
+    words.next().is_none().then_some(caught)
 }

@@ -14,10 +14,10 @@ const EDITS: [&str; 5] = ["ADD_NOTE", "EDIT_NOTE", "ADD_TASK", "EDIT_TASK", "COM
 type Read = Result<Option<DeleteIntent>, String>;
 
 /// What a body means on a known route.
-pub fn read(signature: &'static Signature, held: &[&str], tree: &Tree) -> Read {
+pub fn read(signature: &'static Signature, caught: &[&str], tree: &Tree) -> Read {
     match signature.reads {
         Reads::Multiple => {
-            let object = held.first().copied().unwrap_or_default();
+            let object = caught.first().copied().unwrap_or_default();
             if tree.get("ACTION").is_some() {
                 action(tree, "DELETE")?;
             }
@@ -37,7 +37,7 @@ pub fn read(signature: &'static Signature, held: &[&str], tree: &Tree) -> Read {
             action(tree, "DELETE")?;
             by_id(signature.route, "leads", tree, 1)
         }
-        Reads::Detail => detail(signature.route, held, tree),
+        Reads::Detail => detail(signature.route, caught, tree),
         _ => Err("crm-undo cannot read this route".to_owned()),
     }
 }
@@ -89,13 +89,13 @@ fn listed(route: &'static str, kind: Kind, tree: &Tree, path: &[&str]) -> Read {
     Ok(Some(of_kind(route, kind, &ids::ids(named, PRIVATE)?)))
 }
 
-fn detail(route: &'static str, held: &[&str], tree: &Tree) -> Read {
+fn detail(route: &'static str, caught: &[&str], tree: &Tree) -> Read {
     if tree.get("ACTION").is_none() || words::count(tree) == 0 {
         return no_more(tree, 0).map(|()| None);
     }
     action(tree, "DELETE")?;
     no_more(tree, 1)?;
-    let [object, id] = held else { return Err("the path names no record".to_owned()) };
+    let [object, id] = caught else { return Err("the path names no record".to_owned()) };
     let record = RecordRef::new(*object, id);
     if tree.get("ID").is_some() && named(object, tree)? != [record.clone()] {
         return Err("path and body name different records: send the same id in both".to_owned());

@@ -32,12 +32,15 @@ fn read(head: &Head<'_>, body: &[u8]) -> Result<Option<DeleteIntent>, String> {
     }
     let path = pattern::words(head.path);
     match signatures::find(head.method, &path) {
-        Some((signature, held)) if head.path.starts_with("/api/v4/") || head.path.starts_with("/v1.0/") => {
-            v4(signature, &held, head, body)
+        Some((signature, caught)) if head.path.starts_with("/api/v4/") || head.path.starts_with("/v1.0/") => {
+            v4(signature, &caught, head, body)
         }
-        Some((signature, held)) => {
+        Some((signature, caught)) => {
+            if head.query.is_some_and(|query| words::reserved(query.split('&'))) {
+                return Err("the query names ids or an action: send them in the body only".to_owned());
+            }
             let tree = tree_of(head, body)?;
-            private::read(signature, &held, &tree)
+            private::read(signature, &caught, &tree)
         }
         None => unknown(head, &path, body),
     }
@@ -46,9 +49,6 @@ fn read(head: &Head<'_>, body: &[u8]) -> Result<Option<DeleteIntent>, String> {
 /// A body of the web pages' routes: a form or JSON, by its content, whatever was declared (§3.4). Two readings that
 /// both name something are none.
 fn tree_of(head: &Head<'_>, body: &[u8]) -> Result<Tree, String> {
-    if head.query.is_some_and(|query| words::reserved(query.split('&'))) {
-        return Err("the query names ids or an action: send them in the body only".to_owned());
-    }
     let text = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8".to_owned())?;
     if is_multipart(head) {
         return Err("a multipart body is not read here: send a form or JSON".to_owned());
@@ -85,7 +85,7 @@ fn unknown(head: &Head<'_>, path: &[&str], body: &[u8]) -> Result<Option<DeleteI
 /// Routes of the API: JSON only.
 fn v4(
     signature: &'static signatures::Signature,
-    held: &[&str],
+    caught: &[&str],
     head: &Head<'_>,
     body: &[u8],
 ) -> Result<Option<DeleteIntent>, String> {
@@ -98,11 +98,11 @@ fn v4(
         selection: Selection::Ids(vec![SetUpName { word: word.to_owned(), path: at }.record()]),
     };
     let intent = match signature.reads {
-        Reads::Cards => return cards::patch(held, tree.as_ref()),
-        Reads::Unlink => return cards::unlink(signature, held, tree.as_ref()).map(Some),
+        Reads::Cards => return cards::patch(caught, tree.as_ref()),
+        Reads::Unlink => return cards::unlink(signature, caught, tree.as_ref()).map(Some),
         Reads::PathId(object) => {
             nothing_more(tree.as_ref())?;
-            let id = held.last().copied().unwrap_or_default();
+            let id = caught.last().copied().unwrap_or_default();
             destroy(signature.route, vec![RecordRef::new(object, id)])
         }
         Reads::SetUp(word) => {

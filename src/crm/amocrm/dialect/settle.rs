@@ -50,7 +50,8 @@ fn denied(status: StatusCode, json: Option<&Value>) -> Verdict {
 /// A short machine word of an error; never its free text, which may hold names.
 fn code_of(json: &Value) -> Option<&str> {
     let validation = json.pointer("/validation-errors/0/errors/0/code");
-    let code = validation.or_else(|| json.pointer("/errors/0/errors/code")).or_else(|| json.pointer("/response/error_code"));
+    let code =
+        validation.or_else(|| json.pointer("/errors/0/errors/code")).or_else(|| json.pointer("/response/error_code"));
     let word = |code: &&str| code.len() <= 40 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     code.and_then(Value::as_str).filter(word)
 }
@@ -66,10 +67,7 @@ fn is_batch(intent: &DeleteIntent) -> bool {
 fn speaks_by_status(intent: &DeleteIntent) -> bool {
     use Reads::{Cards, Listed, Nameless, PathId, SetUp, SetUpAbove, Unlink};
     let reads = signatures::reads(intent.route);
-    matches!(
-        reads,
-        Some(Cards | Unlink | PathId(_) | SetUp(_) | SetUpAbove(_) | Listed(..) | Nameless(_))
-    )
+    matches!(reads, Some(Cards | Unlink | PathId(_) | SetUp(_) | SetUpAbove(_) | Listed(..) | Nameless(_)))
 }
 
 /// A 2xx with JSON. `None`: it does not say.
@@ -98,7 +96,8 @@ fn success(intent: &DeleteIntent, json: &Value) -> Option<Verdict> {
             let done = json.get("response")?.as_object()?.iter().any(|(_, value)| value == &Value::Bool(true));
             done.then_some(Verdict::Claimed)
         }
-        // The CRM does a bulk job later, and what it answers at once is not known.
+        // The CRM does a bulk job later, and what it answers at once is not known; only a refusal is one.
+        Reads::Multiactions => by_word(json).filter(|verdict| matches!(verdict, Verdict::Denied(_))),
         _ => None,
     }
 }

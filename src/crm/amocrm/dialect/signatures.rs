@@ -128,7 +128,7 @@ pub fn find<'a>(method: &Method, path: &[&'a str]) -> Option<(&'static Signature
     SIGNATURES
         .iter()
         .filter(|signature| method.as_str() == signature.method)
-        .find_map(|signature| captures(signature.path, path).map(|held| (signature, held)))
+        .find_map(|signature| captures(signature.path, path).map(|caught| (signature, caught)))
 }
 
 /// How a route is read, by its name.

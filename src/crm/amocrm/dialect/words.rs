@@ -10,28 +10,36 @@ const HARMLESS: [&str; 4] = ["can_be_deleted", "deleted_at", "deleted_by", "is_d
 /// Names by which the web pages and v2 take a delete; in a query, or behind JSON, they would be a second source.
 const RESERVED: [&str; 6] = ["id", "ids", "action", "request", "delete", "_method"];
 
-/// How many places of the body say so.
+/// How many places of the body say so, in keys and in values: for routes whose bodies are commands.
 pub fn count(tree: &Tree) -> usize {
-    let below = match &tree.node {
+    match &tree.node {
         Node::List(items) => items.iter().map(count).sum(),
-        Node::Map(entries) => entries.iter().map(|(key, value)| usize::from(entry_says(key, value)) + count(value)).sum(),
+        Node::Map(entries) => entries.iter().map(|(key, value)| entry_says(key, value) + count(value)).sum(),
         Node::Text(text) => usize::from(text_says(text)),
         _ => 0,
-    };
-    below
+    }
 }
 
-fn entry_says(key: &str, value: &Tree) -> bool {
+/// The same in keys only: for bodies that are records, whose values are anybody's words.
+pub fn count_keys(tree: &Tree) -> usize {
+    match &tree.node {
+        Node::List(items) => items.iter().map(count_keys).sum(),
+        Node::Map(entries) => entries.iter().map(|(key, value)| entry_says(key, value) + count_keys(value)).sum(),
+        _ => 0,
+    }
+}
+
+fn entry_says(key: &str, value: &Tree) -> usize {
     let key = key.to_ascii_lowercase();
     if HARMLESS.contains(&key.as_str()) {
-        return false;
+        return 0;
     }
     if key == "is_deleted" {
         // An echo of the record as it was read.
         let no = matches!(value.node, Node::Null | Node::Bool(false)) || matches!(value.scalar(), Some("" | "0"));
-        return !no;
+        return usize::from(!no);
     }
-    key == "_method" || key.contains("delete") || key.contains("unlink")
+    usize::from(key == "_method" || key.contains("delete") || key.contains("unlink"))
 }
 
 fn text_says(text: &str) -> bool {
