@@ -111,7 +111,7 @@ async fn among(
         return Ok(found);
     }
     // By its id is the last word, also where a list could not be read.
-    missing.iter().for_each(|id| drop(found.remove(id)));
+    found.retain(|id, _| !missing.contains(id));
     let singly = places.iter().map(|(_, place)| locate::each(reach, place, &missing));
     take(&mut found, places, try_join_all(singly).await?);
     for id in ids {

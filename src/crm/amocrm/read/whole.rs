@@ -32,7 +32,7 @@ pub(super) async fn whole(
     ids: &[u64],
     with_files: bool,
 ) -> Result<HashMap<u64, Fetched>, CrmError> {
-    let (filed, sold): (&[u64], &[u64]) =
+    let (with_list_of_files, with_purchases): (&[u64], &[u64]) =
         (if with_files { ids } else { &[] }, if object == "customers" { ids } else { &[] });
     let linked = async {
         let (cards, links) = try_join(locate(reach, place, ids), hanging(reach, What::Links, object, ids)).await?;
@@ -43,8 +43,8 @@ pub(super) async fn whole(
         linked,
         hanging(reach, What::Notes, object, ids),
         hanging(reach, What::Tasks, object, ids),
-        files(reach, object, filed),
-        transactions(reach, sold),
+        files(reach, object, with_list_of_files),
+        transactions(reach, with_purchases),
     )?;
     let reading = Reading { cards, links, notes, tasks, files, transactions, back };
     Ok(ids.iter().map(|id| (*id, reading.card(reach, object, *id))).collect())
