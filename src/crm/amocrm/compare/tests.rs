@@ -1,5 +1,7 @@
 //! What is a difference, what is not, and what a known loss excuses.
 
+#![allow(clippy::needless_pass_by_value, reason = "tables give values away")]
+
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -1,5 +1,7 @@
 //! Drafts as tables: what is written for each kind of value, and every reason for a loss.
 
+#![allow(clippy::needless_pass_by_value, reason = "tables give values away")]
+
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -6,6 +6,8 @@
 //! | `round_trip` | deleted, written back, read back, compared |
 //! | `twice` | lost answers and bad batches: never two copies |
 
+#![allow(clippy::needless_pass_by_value, reason = "tables give values away")]
+
 mod round_trip;
 mod twice;
 
