@@ -49,7 +49,12 @@ impl Tokens {
         if token.expires_at.is_some_and(|at| world.clock.now() >= at) {
             return Err(refused("Token has expired"));
         }
-        Ok(token.user)
+        let Some(named) = request.header("x-context-user-id") else { return Ok(token.user) };
+        // An administrator's token may act with another user's rights; an unknown or free user is refused (§1.2).
+        let administers = world.users.get(&token.user).is_some_and(|user| user.admin);
+        let context = named.trim().parse().ok().filter(|_| administers);
+        let usable = |id: &u64| world.users.get(id).is_some_and(|user| user.active && !user.free);
+        context.filter(usable).ok_or_else(|| refused("Context user is not available"))
     }
 
     pub fn shown(&self) -> Value {

@@ -2,6 +2,7 @@
 //! are `[D]` documented, `[P]` probed, `[U]` unverified and so a switch.
 
 pub mod auth;
+mod drive;
 mod hal;
 mod legacy;
 mod paging;
@@ -83,6 +84,7 @@ pub fn answer(account: &mut Account, request: &Request, portion: &mut Portion) -
     let mut cx = Cx { world, request, portion };
     match path.as_slice() {
         ["api", "v4", rest @ ..] => v4::route(&mut cx, rest),
+        ["v1.0", rest @ ..] => drive::route(&mut cx, rest),
         ["api", "v2", rest @ ..] => legacy::v2(&mut cx, rest),
         ["ajax" | "private", ..] => private::route(&mut cx, &path),
         ["contacts" | "companies" | "leads", "detail", _] => private::detail(&mut cx, &path),

@@ -1,0 +1,6 @@
+//! What the mock does, asked over HTTP as its users ask.
+
+mod catalogs;
+mod crm;
+mod customers;
+mod files;
