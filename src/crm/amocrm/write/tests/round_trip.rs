@@ -1,0 +1,150 @@
+//! Deleted, written back, read back, compared.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{Crm, Restored};
+use crate::crm::amocrm::rows::embedded;
+use crate::domain::record::{RecordRef, Snapshot};
+
+/// A company, a contact and a lost deal, linked, with notes and tasks and fields of many kinds.
+async fn family(crm: &Crm) -> Vec<RecordRef> {
+    let company = crm
+        .make(
+            "/api/v4/companies",
+            json!({"name": "Acme", "created_at": 1_690_000_001, "created_by": 72, "responsible_user_id": 73,
+                "custom_fields_values": [
+                    {"field_id": 403, "values": [{"value": "https://acme.example"}]},
+                    {"field_id": 414, "values": [{"value": "Сайт"}, {"value": "Звонок"}]}]}),
+        )
+        .await;
+    let contact = crm
+        .make(
+            "/api/v4/contacts",
+            json!({"name": "Анна Серова", "first_name": "Анна", "last_name": "Серова", "created_at": 1_690_000_002,
+                "created_by": 72, "responsible_user_id": 72, "_embedded": {"tags": [{"name": "vip"}, {"name": "тест"}]},
+                "custom_fields_values": [
+                    {"field_code": "PHONE", "values": [{"value": "+79990000001", "enum_code": "MOB"},
+                        {"value": "+79990000002", "enum_code": "WORK"}]},
+                    {"field_id": 307, "values": [{"value": "41.5"}]},
+                    {"field_id": 309, "values": [{"value": true}]},
+                    {"field_id": 311, "values": [{"value": 1_600_000_000}]},
+                    {"field_id": 314, "values": [{"value": "English"}]},
+                    {"field_id": 318, "values": [{"value": "Пермь", "enum_code": "city"},
+                        {"value": "RU", "enum_code": "country"}]},
+                    {"field_id": 319, "values": [{"value": {"name": "Acme LLC", "entity_type": 2, "vat_id": "59"}}]}]}),
+        )
+        .await;
+    let lead = crm
+        .make(
+            "/api/v4/leads",
+            json!({"name": "Window order", "price": 48000, "pipeline_id": 901, "status_id": 143, "loss_reason_id": 32,
+                "created_at": 1_690_000_003, "closed_at": 1_690_009_000, "created_by": 73, "responsible_user_id": 72,
+                "_embedded": {"tags": [{"name": "vip"}], "contacts": [{"id": contact, "is_main": true}],
+                    "companies": [{"id": company}]},
+                "custom_fields_values": [{"field_code": "UTM_SOURCE", "values": [{"value": "google"}]}]}),
+        )
+        .await;
+    let link = json!([{"entity_id": contact, "to_entity_id": company, "to_entity_type": "companies"}]);
+    crm.post("/api/v4/contacts/link", link).await;
+    let notes = json!([
+        {"entity_id": lead, "note_type": "common", "params": {"text": "Asked"}, "created_at": 1_690_000_100, "created_by": 72},
+        {"entity_id": lead, "note_type": "common", "params": {"text": "Asked"}, "created_at": 1_690_000_200},
+        {"entity_id": lead, "note_type": "call_in", "created_at": 1_690_000_300,
+            "params": {"uniq": "u1", "duration": 30, "source": "pbx", "phone": "+79990000001", "link": "https://a.example/1"}},
+        {"entity_id": lead, "note_type": "geolocation",
+            "params": {"text": "here", "address": "Perm", "longitude": "56.2", "latitude": "58.0"}}]);
+    crm.post("/api/v4/leads/notes", notes).await;
+    let tasks = json!([
+        {"entity_id": lead, "entity_type": "leads", "text": "Call back", "complete_till": 1_690_100_000,
+            "created_at": 1_690_000_400, "is_completed": true, "result": {"text": "done"}, "task_type_id": 2},
+        {"entity_id": contact, "entity_type": "contacts", "text": "Write", "complete_till": 1_890_100_000}]);
+    crm.post("/api/v4/tasks", tasks).await;
+    vec![RecordRef::new("companies", company), RecordRef::new("contacts", contact), RecordRef::new("leads", lead)]
+}
+
+/// The CRM behaves as `switches` say when it is written to.
+async fn deleted_and_back(crm: &Crm, switches: Value) -> (Vec<Snapshot>, Restored) {
+    let family = family(crm).await;
+    let mut snapshots = Vec::new();
+    for record in &family {
+        snapshots.push(crm.read(record).await);
+    }
+    for record in family.iter().rev() {
+        crm.remove(record).await;
+    }
+    crm.post("/_mock/switches", switches).await;
+    let restored = crm.restore(&snapshots).await;
+    (snapshots, restored)
+}
+
+#[rstest]
+#[case::as_it_is(json!({}))]
+#[case::lost_not_at_once(json!({"create_lost_directly": "refused"}))]
+#[case::lists_lag(json!({"index_delay_ms": 200}))]
+#[case::one_company(json!({"second_company": "refuse"}))]
+#[case::others_are_made(json!({"bad_item_rejects_batch": false, "create_lost_directly": "refused"}))]
+#[tokio::test]
+async fn a_family_comes_back_as_it_was(#[case] switches: Value) {
+    let crm = Crm::start(json!({})).await;
+    let (snapshots, restored) = deleted_and_back(&crm, switches).await;
+    assert_eq!(restored.failed, []);
+    assert_eq!(restored.losses, []);
+    tokio::time::sleep(super::DELAY).await;
+    for snapshot in &snapshots {
+        assert_eq!(crm.differences(snapshot, &restored).await, [], "{}", snapshot.of);
+    }
+    for object in ["companies", "contacts", "leads"] {
+        assert_eq!(crm.made(object).await, 2, "{object}");
+    }
+    assert_eq!(crm.made("notes").await, 8);
+    assert_eq!(crm.made("tasks").await, 4);
+}
+
+#[tokio::test]
+async fn times_of_notes_that_the_crm_ignores_are_reported() {
+    let crm = Crm::start(json!({})).await;
+    let family = family(&crm).await;
+    let snapshot = crm.read(&family[2]).await;
+    crm.remove(&family[2]).await;
+    crm.post("/_mock/switches", json!({"note_times": "ignored"})).await;
+    let restored = crm.restore(std::slice::from_ref(&snapshot)).await;
+    assert_eq!(restored.failed, []);
+    let differences = crm.differences(&snapshot, &restored).await;
+    assert!(!differences.is_empty());
+    assert!(
+        differences.iter().all(|one| one.field.starts_with("notes.") && one.field.ends_with("created_at")),
+        "{differences:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_company_is_not_put_in_the_place_of_another() {
+    let crm = Crm::start(json!({})).await;
+    let family = family(&crm).await;
+    let company = crm.read(&family[0]).await;
+    crm.remove(&family[0]).await;
+    let other = crm.make("/api/v4/companies", json!({"name": "Other"})).await;
+    let lead: u64 = family[2].id.parse().unwrap();
+    let link = json!([{"entity_id": lead, "to_entity_id": other, "to_entity_type": "companies"}]);
+    crm.post("/api/v4/leads/link", link).await;
+
+    let restored = crm.restore(&[company]).await;
+    assert_eq!(restored.failed.len(), 1, "{:?}", restored.failed);
+    assert!(format!("{:?}", restored.failed[0]).contains("other_company"), "{:?}", restored.failed);
+    let row = crm.get(&format!("/api/v4/leads/{lead}")).await;
+    assert_eq!(embedded(&row, "companies")[0]["id"], other);
+}
+
+#[tokio::test]
+async fn surroundings_name_what_there_is_and_not_who() {
+    let crm = Crm::start(json!({})).await;
+    let around = super::super::surroundings(crm.reach()).await.unwrap();
+    assert_eq!(around["users"].as_array().unwrap().len(), 4);
+    assert!(around["users"].as_array().unwrap().contains(&json!({"id": 74, "is_active": false})));
+    assert!(!around.to_string().contains("Gleb"));
+    assert_eq!(around["pipelines"].as_array().unwrap().len(), 3);
+    assert!(around["fields"]["leads"].as_array().unwrap().iter().any(|field| field["is_computed"] == true));
+    assert!(around["fields"]["contacts"][0]["enums"].as_array().unwrap().len() == 6);
+    assert_eq!(around["account"]["_embedded"]["task_types"].as_array().map(Vec::is_empty), Some(false));
+}
