@@ -1,10 +1,46 @@
-//! The journal: append-only segments on disk, the truth of the archive (`docs/archive-format.md`).
+//! The journal: append-only segments on disk, the truth of the archive. Bytes and promises: `docs/archive-format.md`.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `layout` | the bytes of headers |
+//! | `pack`, `dictionary`, `trainer` | compress and seal a frame; the dictionary, and where it comes from |
+//! | `writer`, `shared` | group commit on a thread of its own; the queue to it, poison and watch |
+//! | `segments` | segment files, the next one made ahead |
+//! | `walk`, `recover` | from frame to frame over damage; opening, cutting the torn tail |
+//! | `read` | one frame, or all |
+//! | `room`, `disk` | free space; the disk as a trait, so that tests can break it |
+
+mod dictionary;
+mod disk;
+mod layout;
+mod pack;
+mod read;
+mod recover;
+mod room;
+mod segments;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod trainer;
+mod walk;
+mod writer;
 
 use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::ArchiveError;
 use super::sealed::Sealer;
+use dictionary::{Samples, lock};
+use disk::{Disk, RealDisk};
+use pack::Packer;
+use room::Room;
+use segments::Maker;
+use shared::Shared;
+use writer::Writer;
+
+pub(crate) use layout::segment_head_of;
 
 /// Where a frame lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,65 +130,155 @@ pub struct Recovery {
     pub damage: Vec<String>,
 }
 
+/// Plain bytes from which packing and checking leave the caller's runtime thread.
+const LARGE: usize = 64 << 10;
+/// Most bytes of one unit.
+const MAX_UNIT: usize = 1 << 30;
+
 /// The journal of one directory. Dropping it writes what is waiting and closes it.
-#[derive(Debug)]
-pub struct Journal {}
+pub struct Journal {
+    shared: Arc<Shared>,
+    options: Options,
+    threads: Vec<JoinHandle<()>>,
+    trainer: Mutex<Option<JoinHandle<()>>>,
+    stopped: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl std::fmt::Debug for Journal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Journal").field("dir", &self.options.dir).field("end", &self.end()).finish_non_exhaustive()
+    }
+}
 
 impl Journal {
-    /// Locks the directory, reads the head of every segment, cuts only the torn tail of the last one.
+    /// Locks the directory, reads the head of every segment, cuts only the torn tail of the last one. Blocks: call it
+    /// before the runtime is busy, or on a blocking thread.
     pub fn open(options: Options, sealer: Sealer) -> Result<(Self, Recovery), ArchiveError> {
-        drop((options, sealer));
-        Err(not_yet())
+        let disk = Arc::new(RealDisk::new(options.dir.clone()));
+        Self::open_on(disk, options, sealer)
+    }
+
+    fn open_on(disk: Arc<dyn Disk>, options: Options, sealer: Sealer) -> Result<(Self, Recovery), ArchiveError> {
+        let segment_bytes = options.segment_bytes.clamp(1 << 10, 2 << 30);
+        let packer = Packer::new(sealer);
+        let mut maker = Maker::new(Arc::clone(&disk), segment_bytes);
+        let opened = recover::open(&disk, &packer, &mut maker, &options.dir.display().to_string())?;
+        let tail = opened.tail;
+        let file = opened.segments.get(&tail.segment).map(|segment| Arc::clone(&segment.file));
+        let file = file.expect("the segment that was opened is among the segments");
+        let offset = u32::try_from(tail.offset)
+            .map_err(|_| ArchiveError::Invalid("the last segment is longer than 4 GiB".to_owned()))?;
+        let end = Place { segment: tail.segment, offset };
+        let wanted = options.dictionary_samples > 0 && packer.active().id == 0;
+        let samples = wanted.then(Samples::default);
+        let room = Room::new(options.min_free_bytes);
+        let timeout = options.fence_timeout;
+        let shared = Arc::new(Shared::new(disk, packer, room, opened.segments, end, samples, timeout));
+        let cannot = |error: std::io::Error| ArchiveError::Unusable(format!("its threads cannot be started: {error}"));
+        let writer = Writer::new(Arc::clone(&shared), maker, tail, file).map_err(cannot)?;
+        let stopped = Arc::new((Mutex::new(false), Condvar::new()));
+        let watched = (Arc::clone(&shared), Arc::clone(&stopped));
+        let spawn = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let watch = spawn("journal-watch").spawn(move || watched.0.watch(&watched.1)).map_err(cannot)?;
+        let mut journal = Self { shared, options, threads: vec![watch], trainer: Mutex::default(), stopped };
+        journal.threads.push(spawn("journal").spawn(move || writer.run()).map_err(cannot)?);
+        Ok((journal, opened.recovery))
     }
 
     /// Appends frames as one unit: after a crash all are there or none. Returns when they are durable (one `fdatasync`
-    /// for all waiting calls), read back, opened and equal. A failed write poisons the journal for good.
-    #[expect(clippy::unused_async, reason = "the writer is not in yet")]
+    /// for all waiting calls), read back, opened and equal. A failed write poisons the journal for good. There is no
+    /// look at free space here: settling and restoring go on as long as anything fits.
     pub async fn append(&self, frames: Vec<Draft>) -> Result<Vec<Place>, ArchiveError> {
-        drop(frames);
-        Err(not_yet())
-    }
-
-    /// One frame. [`ArchiveError::Damaged`] if the bytes are not what they were.
-    pub fn read(&self, place: Place) -> Result<Frame, ArchiveError> {
-        let _ = place;
-        Err(not_yet())
-    }
-
-    /// Every whole frame from `from` on (`None`: the first), in order, up to what was durable when the scan began.
-    /// Damage is told to `on_damage` and skipped.
-    pub fn scan(
-        &self,
-        from: Option<Place>,
-        on_frame: &mut dyn FnMut(Frame) -> Result<(), ArchiveError>,
-        on_damage: &mut dyn FnMut(String),
-    ) -> Result<(), ArchiveError> {
-        let _ = (from, on_frame, on_damage);
-        Err(not_yet())
+        if frames.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.shared.usable()?;
+        let bytes = frames.iter().map(|draft| draft.body.len()).sum::<usize>();
+        if bytes > MAX_UNIT {
+            return Err(ArchiveError::Invalid(format!("one write of {bytes} bytes is over 1 GiB; split it")));
+        }
+        self.sample(&frames);
+        let shared = Arc::clone(&self.shared);
+        let packed = on_its_thread(bytes, move || shared.packer.pack(&frames)).await?;
+        let wanted: Vec<blake3::Hash> = packed.iter().map(|packed| packed.hash).collect();
+        let waiting = self.shared.push(packed)?;
+        let written = waiting.await.map_err(|_| self.shared.gone())??;
+        let shared = Arc::clone(&self.shared);
+        on_its_thread(bytes, move || shared.read_back(&written, &wanted).map(|()| written.places)).await
     }
 
     /// Where the next frame will lie, or, if it no longer fits there, where its segment ends. Good for
     /// [`scan`](Self::scan) either way.
     pub fn end(&self) -> Place {
-        Place { segment: 1, offset: 0 }
+        *lock(&self.shared.end)
     }
 
     /// `Ok` if destructive work may go on: not poisoned, and room on the disk (looked at once a second at most).
     pub fn writable(&self) -> Result<(), ArchiveError> {
-        Err(not_yet())
+        self.shared.usable()?;
+        self.shared.room.check(self.shared.disk.as_ref())
     }
 
-    /// Bytes of all frames on disk.
+    /// Bytes in use on disk.
     pub fn bytes(&self) -> u64 {
-        0
+        self.shared.segments.read().unwrap_or_else(PoisonError::into_inner).values().map(|segment| segment.used).sum()
     }
 
     /// Segments on disk.
     pub fn segments(&self) -> u64 {
-        0
+        self.shared.segments.read().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
+    fn sample(&self, frames: &[Draft]) {
+        let mut guard = lock(&self.shared.samples);
+        let Some(samples) = guard.as_mut() else { return };
+        for draft in frames.iter().filter(|draft| draft.kind == Kind::Snapshot) {
+            let most = (self.options.dictionary_samples, self.options.dictionary_sample_bytes);
+            if let Some(bodies) = samples.add(&draft.body, most.0, most.1) {
+                *guard = None;
+                let (shared, size) = (Arc::downgrade(&self.shared), self.options.dictionary_bytes);
+                let thread = std::thread::Builder::new().name("journal-train".to_owned());
+                *lock(&self.trainer) = thread.spawn(move || trainer::run(&shared, &bodies, size)).ok();
+                return;
+            }
+        }
     }
 }
 
-fn not_yet() -> ArchiveError {
-    ArchiveError::Unusable("the journal is not built yet".to_owned())
+impl Drop for Journal {
+    fn drop(&mut self) {
+        if let Some(trainer) = lock(&self.trainer).take() {
+            let _ = trainer.join();
+        }
+        lock(&self.shared.queue).stop = true;
+        self.shared.work.notify_all();
+        if let Some(writer) = (self.threads.len() > 1).then(|| self.threads.pop()).flatten() {
+            // Poisoned because the disk hangs: its writer may never come back.
+            while !writer.is_finished() && self.shared.usable().is_ok() {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            if writer.is_finished() {
+                let _ = writer.join();
+            }
+        }
+        *lock(&self.stopped.0) = true;
+        self.stopped.1.notify_all();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Small work is done at once; large work on a thread for it, if a runtime that has such threads is there.
+async fn on_its_thread<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> Result<T, ArchiveError> + Send + 'static,
+) -> Result<T, ArchiveError> {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) if bytes > LARGE => match runtime.spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => Err(ArchiveError::Unusable(format!("a thread of the archive ended: {error}"))),
+        },
+        _ => work(),
+    }
 }
