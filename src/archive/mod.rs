@@ -9,6 +9,14 @@
 //!
 //! What the engine may rely on: when [`Store::commit`], [`Archive::put`] or [`Ledger::append`] has returned `Ok`, what
 //! was written survives a power cut. When one has returned an error, nothing of it counts.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | [`journal`] | append-only segments on disk, the truth |
+//! | [`sealed`] | the key, and sealing with it |
+
+pub mod journal;
+pub mod sealed;
 
 #[cfg(test)]
 mod contract;
