@@ -7,12 +7,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use http::{Method, StatusCode};
 
-use super::api::{audit, check, connections, entries, health, jobs, openapi, operations, tokens};
+use super::api::{
+    audit, check, connections, entries, health, job_events, job_verbs, jobs, openapi, operations, plans, tokens, undo,
+};
 use super::auth::{Who, admit};
 use super::params::Params;
 use super::problem::Problem;
 use super::{Console, once};
-use crate::engine::access::Role::{Admin, Viewer};
+use crate::engine::access::Role::{Admin, Operator, Viewer};
 
 /// One route.
 pub(super) struct Route {
@@ -47,8 +49,18 @@ pub(super) fn all() -> Vec<Route> {
         reads("/api/v1/jobs", AtLeast(Viewer), PAGE, get(jobs::list)),
         reads("/api/v1/jobs/{id}", AtLeast(Viewer), NONE, get(jobs::one)),
         reads("/api/v1/jobs/{id}/items", AtLeast(Viewer), PAGE, get(jobs::items)),
+        reads("/api/v1/jobs/{id}/events", AtLeast(Viewer), NONE, get(job_events::stream)),
+        reads("/api/v1/restore-plans/{id}", AtLeast(Viewer), NONE, get(plans::one)),
         reads("/api/v1/audit", AtLeast(Viewer), PAGE, get(audit::list)),
         reads("/api/v1/connections", AtLeast(Viewer), NONE, get(connections::list)),
+        // Used by people who bring it back.
+        writes("/api/v1/restore-plans", Operator, NONE, post(plans::create)),
+        writes("/api/v1/restore-plans/{id}/apply", Operator, NONE, post(plans::apply)),
+        writes("/api/v1/operations/{id}/undo", Operator, undo::PARAMS, post(undo::undo)),
+        writes("/api/v1/jobs/{id}/pause", Operator, NONE, post(job_verbs::pause)),
+        writes("/api/v1/jobs/{id}/resume", Operator, NONE, post(job_verbs::resume)),
+        writes("/api/v1/jobs/{id}/cancel", Operator, NONE, post(job_verbs::cancel)),
+        writes("/api/v1/jobs/{id}/retry", Operator, NONE, post(job_verbs::retry)),
         // Used by administrators.
         writes("/api/v1/check", Admin, NONE, post(check::run)),
         reads("/api/v1/tokens", AtLeast(Admin), NONE, get(tokens::list)),

@@ -223,6 +223,20 @@ pub trait Connector: Dialect {
         steps: &[&Step],
         successor: Successor<'_>,
     ) -> Result<Vec<Written>, CrmError>;
+
+    /// Looks for what `steps` may have made at `since` or later: a batch of [`What::Recreate`] whose outcome was lost.
+    /// One answer for each, in the same order. MUST answer `None` only where it is certain that nothing was made: that
+    /// step is sent again. A vendor whose records bear no mark to be found by answers [`CrmError::Permanent`]: a person
+    /// has to look then.
+    ///
+    /// [`What::Recreate`]: crate::domain::plan::What::Recreate
+    async fn find_made(
+        &self,
+        reach: Reach<'_>,
+        steps: &[&Step],
+        since: jiff::Timestamp,
+        successor: Successor<'_>,
+    ) -> Result<Vec<Option<RecordRef>>, CrmError>;
 }
 
 /// The vendors crm-undo speaks, by the word of the configuration. The list to add a vendor to.

@@ -96,6 +96,21 @@ impl Engine {
         known.as_ref().map(|known| (known.at, known.what.as_ref().map(drop).map_err(Clone::clone)))
     }
 
+    /// What drafts are made against, read now: a plan is not made from what was true a minute ago.
+    pub(super) async fn surroundings_now(&self, connection: &Connection) -> Result<Arc<Value>, EngineError> {
+        let reach = self.reach(connection, &Access::Own, Lane::Live);
+        let value = Arc::new(connection.connector.surroundings(reach).await?);
+        let known = Known { since: Instant::now(), at: self.clock.now(), what: Ok(value.clone()) };
+        *self.surroundings.slot(&connection.name).lock().await = Some(known);
+        Ok(value)
+    }
+
+    /// The same, read a short while ago at most.
+    pub(super) async fn surroundings_lately(&self, connection: &Connection) -> Result<Arc<Value>, EngineError> {
+        let known = self.surroundings(connection).await;
+        known.what.map_err(|detail| CrmError::Transient { retry_after: None, detail }.into())
+    }
+
     async fn surroundings(&self, connection: &Connection) -> Known {
         let slot = self.surroundings.slot(&connection.name);
         // Held while the CRM is asked: whoever comes meanwhile gets this answer instead of asking again.
@@ -134,7 +149,10 @@ impl Engine {
     }
 
     /// The idmap around one snapshot: of the record itself and of everything it was linked with.
-    async fn successors_around(&self, snapshot: &Snapshot) -> Result<HashMap<RecordRef, RecordRef>, EngineError> {
+    pub(super) async fn successors_around(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<HashMap<RecordRef, RecordRef>, EngineError> {
         let mut found = HashMap::new();
         let ends = snapshot.associations.iter().flat_map(|link| [&link.from, &link.to]);
         for old in std::iter::once(&snapshot.of).chain(ends) {

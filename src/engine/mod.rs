@@ -13,7 +13,9 @@
 pub mod access;
 pub mod delete;
 mod inflight;
+pub mod jobs;
 pub mod look;
+pub mod restore;
 mod settle;
 
 use std::collections::BTreeMap;
@@ -50,6 +52,7 @@ pub struct Engine {
     unsettled: settle::Unsettled,
     pub(crate) token_book: Arc<access::TokenBook>,
     surroundings: Arc<look::Surroundings>,
+    jobs: jobs::Jobs,
 }
 
 impl std::fmt::Debug for Engine {
@@ -78,6 +81,7 @@ impl Engine {
             unsettled: settle::Unsettled::default(),
             token_book: Arc::default(),
             surroundings: Arc::default(),
+            jobs: jobs::Jobs::default(),
         }
     }
 

@@ -189,7 +189,7 @@ pub(in crate::console) async fn items(
     Ok(Json(Items { items, next: opaque("items", page.next) }))
 }
 
-async fn find(console: &Console, text: &str) -> Result<Job, Problem> {
+pub(super) async fn find(console: &Console, text: &str) -> Result<Job, Problem> {
     let id: JobId = id("job", text)?;
     console.engine.bin().job(id).await?.ok_or_else(|| Problem::not_found(format_args!("job {id}")))
 }

@@ -7,10 +7,15 @@ pub(super) mod connections;
 pub(super) mod entries;
 mod entry_view;
 pub(super) mod health;
+pub(super) mod job_events;
+pub(super) mod job_verbs;
 pub(super) mod jobs;
 pub(super) mod openapi;
 pub(super) mod operations;
+mod plan_view;
+pub(super) mod plans;
 pub(super) mod tokens;
+pub(super) mod undo;
 
 use std::str::FromStr;
 

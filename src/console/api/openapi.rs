@@ -5,7 +5,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{audit, check, connections, entries, health, jobs, operations, tokens};
+use super::{audit, check, connections, entries, health, job_events, job_verbs, jobs, operations, plans, tokens, undo};
 use crate::console::auth::Who;
 use crate::console::{problem, routes};
 
@@ -16,8 +16,10 @@ use crate::console::{problem, routes};
     paths(
         health::alive, health::ready, health::metrics, document,
         entries::list, entries::one, entries::diff,
-        operations::list, operations::one,
-        jobs::list, jobs::one, jobs::items,
+        operations::list, operations::one, undo::undo,
+        plans::create, plans::one, plans::apply,
+        jobs::list, jobs::one, jobs::items, job_events::stream,
+        job_verbs::pause, job_verbs::resume, job_verbs::cancel, job_verbs::retry,
         audit::list, connections::list, check::run,
         tokens::list, tokens::create, tokens::revoke,
     ),

@@ -47,4 +47,18 @@ impl Connector for AmoCrm {
     ) -> Result<Vec<Written>, CrmError> {
         write::write(reach, steps, successor).await
     }
+
+    async fn find_made(
+        &self,
+        _reach: Reach<'_>,
+        _steps: &[&Step],
+        _since: jiff::Timestamp,
+        _successor: Successor<'_>,
+    ) -> Result<Vec<Option<RecordRef>>, CrmError> {
+        // Nothing written carries a mark that amoCRM could be searched by, so what was lost is for a person to look at.
+        Err(CrmError::Permanent {
+            status: None,
+            detail: "what an unanswered write has made cannot be looked up in amoCRM".to_owned(),
+        })
+    }
 }

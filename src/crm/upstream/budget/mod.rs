@@ -65,6 +65,8 @@ pub struct Busy {
 pub struct Usage {
     /// Requests in any second; 0: no limit.
     pub per_second: u32,
+    /// Of those, how many background work leaves free.
+    pub live_reserve: u32,
     /// Places of the window that are taken now.
     pub in_use: usize,
     /// Live requests that wait.
@@ -152,6 +154,7 @@ impl Budget {
         let in_use = state.window.in_use(Instant::now());
         Usage {
             per_second: self.limits.per_second,
+            live_reserve: self.limits.live_reserve,
             in_use,
             waiting_live: state.live.len(),
             waiting_background: state.background.len(),

@@ -1,0 +1,111 @@
+//! Runs what waits, from the start of the process to its end.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::progress::Progress;
+use super::run::Run;
+use crate::domain::event::{Event, Stream};
+use crate::domain::ids::JobId;
+use crate::domain::job::{Item, ItemState, JobState};
+use crate::engine::{Connection, Engine, EngineError};
+
+/// Before a job whose history could not be written or read is looked at again.
+const BREATH: Duration = Duration::from_secs(2);
+
+impl Engine {
+    /// Runs the jobs of every connection, those that an earlier process left first, until `shutdown`; then the batches
+    /// under way are finished and written down, and their jobs wait in line for the next start.
+    pub async fn keep_jobs_running(&self, shutdown: CancellationToken) {
+        if let Err(error) = self.find_unfinished().await {
+            tracing::error!(%error, "unfinished jobs could not be listed");
+        }
+        let connections = TaskTracker::new();
+        for connection in self.connections().values().cloned() {
+            let (engine, shutdown) = (self.clone(), shutdown.clone());
+            connections.spawn(async move { engine.run_connection(connection, shutdown).await });
+        }
+        connections.close();
+        connections.wait().await;
+        self.jobs.stopping().cancel();
+    }
+
+    async fn run_connection(&self, connection: Connection, shutdown: CancellationToken) {
+        while let Some(id) = self.jobs.next(&connection.name, &shutdown).await {
+            let (engine, of, stop) = (self.clone(), connection.clone(), shutdown.clone());
+            // A task of its own: a bug in one job must not end the line behind it.
+            let result = match tokio::spawn(async move { engine.run_job(&of, id, &stop).await }).await {
+                Ok(result) => result,
+                Err(_) => self.give_up(id).await,
+            };
+            if let Err(error) = result {
+                tracing::error!(job = %id, %error, "a job stopped; it is tried again");
+                self.jobs.add(&connection.name, id);
+                self.jobs.pause(BREATH, id, &shutdown).await;
+            }
+        }
+    }
+
+    async fn run_job(
+        &self,
+        connection: &Connection,
+        id: JobId,
+        shutdown: &CancellationToken,
+    ) -> Result<(), EngineError> {
+        let _running = self.jobs.starts(id);
+        let Some(job) = self.store.job(id).await? else { return Ok(()) };
+        let plan = self.plan(job.plan).await?;
+        let progress = Progress::read(self.store.as_ref(), id).await?;
+        if !matches!(progress.state, JobState::Queued | JobState::Running) {
+            return Ok(());
+        }
+        Run { engine: self, connection, id, plan: &plan, progress, shutdown }.go().await
+    }
+
+    /// After a panic: nobody knows what was written, so a person has to look.
+    async fn give_up(&self, id: JobId) -> Result<(), EngineError> {
+        let Some(job) = self.store.job(id).await? else { return Ok(()) };
+        let plan = self.plan(job.plan).await?;
+        let progress = Progress::read(self.store.as_ref(), id).await?;
+        if progress.state.is_final() {
+            return Ok(());
+        }
+        let doubted = plan.steps.iter().filter(|step| progress.under_way.contains(&step.number));
+        let items = doubted
+            .map(|step| Item {
+                step: step.number,
+                record: step.record.clone(),
+                entry: step.entry,
+                root: step.root,
+                state: ItemState::NeedsReview,
+                restored_as: None,
+                reason: Some("outcome_unknown".to_owned()),
+                losses: Vec::new(),
+            })
+            .collect();
+        let moved = Event::JobMoved { to: JobState::NeedsReview, reason: Some("internal".to_owned()) };
+        self.store.append(&Stream::job(id), progress.version, vec![Event::Applied { items }, moved]).await?;
+        self.jobs.tell(id);
+        Ok(())
+    }
+
+    async fn find_unfinished(&self) -> Result<(), EngineError> {
+        let mut found = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = self.store.jobs(200, cursor.as_deref()).await?;
+            found.extend(page.rows.into_iter().filter(|job| matches!(job.state, JobState::Queued | JobState::Running)));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        // Newest first in the list, oldest first in the line. One that ran goes on before one that has only waited.
+        found.reverse();
+        found.sort_by_key(|job| job.state == JobState::Queued);
+        found.iter().for_each(|job| self.jobs.add(&job.connection, job.id));
+        Ok(())
+    }
+}

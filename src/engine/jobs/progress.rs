@@ -1,0 +1,84 @@
+//! A job's history, folded: which steps have an end, which may be under way, which are open.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::archive::{ArchiveError, Ledger};
+use crate::domain::event::{Event, Recorded, Stream};
+use crate::domain::ids::JobId;
+use crate::domain::job::{Item, ItemState, JobState};
+
+/// Of one job.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    pub(super) version: u64,
+    pub(super) state: JobState,
+    /// The newest item of each step.
+    pub(super) items: BTreeMap<u32, Item>,
+    /// Steps of an `Applying` that no `Applied` has closed: they may have reached the CRM.
+    pub(super) under_way: Vec<u32>,
+    /// When the first write was about to be sent; nothing this job made is older.
+    pub(super) since: Option<Timestamp>,
+    /// Steps that were looked for in the CRM, after their outcome was lost, and have certainly made nothing.
+    pub(super) absent: BTreeSet<u32>,
+}
+
+impl Progress {
+    pub(super) async fn read(ledger: &dyn Ledger, id: JobId) -> Result<Self, ArchiveError> {
+        let mut progress = Self {
+            version: 0,
+            state: JobState::Queued,
+            items: BTreeMap::new(),
+            under_way: Vec::new(),
+            since: None,
+            absent: BTreeSet::new(),
+        };
+        for recorded in ledger.read(&Stream::job(id), 0).await? {
+            progress.apply(&recorded);
+        }
+        Ok(progress)
+    }
+
+    pub(super) fn apply(&mut self, recorded: &Recorded) {
+        self.version = recorded.version;
+        match &recorded.event {
+            Event::JobMoved { to, .. } => {
+                if self.state.is_final() && *to == JobState::Queued {
+                    self.items.retain(|_, item| !is_tried_again(item));
+                }
+                self.state = *to;
+            }
+            Event::Applying { steps } => {
+                self.under_way = steps.iter().map(|(step, ..)| *step).collect();
+                self.since.get_or_insert(recorded.at);
+            }
+            Event::Applied { items } => {
+                self.under_way.clear();
+                self.items.extend(items.iter().map(|item| (item.step, item.clone())));
+            }
+            _ => {}
+        }
+    }
+
+    /// Items in this state.
+    pub(super) fn count(&self, state: ItemState) -> usize {
+        self.items.values().filter(|item| item.state == state).count()
+    }
+
+    /// How a job whose every step has an end has ended.
+    pub(super) fn ending(&self) -> JobState {
+        match (self.count(ItemState::NeedsReview), self.count(ItemState::Failed), self.count(ItemState::Done)) {
+            (1.., ..) => JobState::NeedsReview,
+            (0, 0, _) => JobState::Done,
+            (0, _, 0) => JobState::Failed,
+            _ => JobState::Partial,
+        }
+    }
+}
+
+/// What a retry tries again: what failed, and what was left alone only because somebody else was at it. What may have
+/// been made is never among it.
+fn is_tried_again(item: &Item) -> bool {
+    item.state == ItemState::Failed || (item.state == ItemState::Skipped && item.reason.as_deref() == Some("restoring"))
+}

@@ -1,0 +1,120 @@
+//! Steps that may have been written: a crash came between intent and outcome, or the answer was lost. They are looked
+//! for in the CRM. What certainly was not made is open again; what may be there is left to a person.
+
+use std::collections::BTreeSet;
+
+use super::batch::made;
+use super::run::{Run, Stop, item};
+use crate::crm::{CrmError, Lane, Presence};
+use crate::domain::event::Event;
+use crate::domain::job::{Item, ItemState};
+use crate::domain::plan::{Step, What};
+use crate::domain::record::RecordRef;
+use crate::engine::EngineError;
+
+impl<'a> Run<'a> {
+    /// Settles what an earlier run of this job left in doubt. A reason to stop, if one came up meanwhile.
+    pub(super) async fn settle_doubtful(&mut self) -> Result<Option<Stop>, EngineError> {
+        let doubtful = self.doubtful();
+        if doubtful.is_empty() {
+            return Ok(None);
+        }
+        let mut failures = 0;
+        loop {
+            match self.look(&doubtful).await? {
+                Ok(items) => {
+                    let named: BTreeSet<u32> = items.iter().map(|item| item.step).collect();
+                    let open = doubtful.iter().map(|step| step.number).filter(|number| !named.contains(number));
+                    let open: Vec<u32> = open.collect();
+                    tracing::info!(job = %self.id, settled = named.len(), open = open.len(), "steps in doubt");
+                    // Closes the `Applying` that was left open, also when it names nothing.
+                    self.append(vec![Event::Applied { items }]).await?;
+                    for number in open {
+                        self.progress.items.remove(&number);
+                        self.progress.absent.insert(number);
+                    }
+                    return Ok(None);
+                }
+                Err(wait) => {
+                    self.wait(wait, failures).await;
+                    failures += 1;
+                    if let Some(stop) = self.stop() {
+                        return Ok(Some(stop));
+                    }
+                }
+            }
+        }
+    }
+
+    fn doubtful(&self) -> Vec<&'a Step> {
+        let plan = self.plan;
+        let in_review =
+            |number: &u32| self.progress.items.get(number).is_some_and(|item| item.state == ItemState::NeedsReview);
+        let is_doubtful = |step: &&Step| self.progress.under_way.contains(&step.number) || in_review(&step.number);
+        plan.steps.iter().filter(is_doubtful).collect()
+    }
+
+    /// The steps whose end is known now; the others are open again. The inner error: the CRM cannot answer now.
+    async fn look(&self, doubtful: &[&'a Step]) -> Result<Result<Vec<Item>, Option<std::time::Duration>>, EngineError> {
+        let of = |what: What| doubtful.iter().copied().filter(|step| step.what == what).collect::<Vec<_>>();
+        // A link that is made twice is one link, and a value set twice is one value: only records are looked for.
+        let (made_anew, undeleted) = (of(What::Recreate), of(What::Undelete));
+        let mut items = Vec::new();
+        match self.look_for_undeleted(&undeleted).await {
+            Ok(found) => items.extend(found),
+            Err(wait) => return Ok(Err(wait)),
+        }
+        if made_anew.is_empty() {
+            return Ok(Ok(items));
+        }
+        let capabilities = self.connection.connector.capabilities();
+        // Written records show up in lists only after a while; looking earlier would take them for absent.
+        self.engine.jobs.pause(capabilities.index_delay, self.id, self.shutdown).await;
+        if self.stop().is_some() {
+            return Ok(Err(None));
+        }
+        for steps in made_anew.chunks(capabilities.write_batch.max(1)) {
+            match self.look_for_made(steps).await? {
+                Ok(found) => items.extend(found),
+                Err(wait) => return Ok(Err(wait)),
+            }
+        }
+        Ok(Ok(items))
+    }
+
+    async fn look_for_made(
+        &self,
+        steps: &[&'a Step],
+    ) -> Result<Result<Vec<Item>, Option<std::time::Duration>>, EngineError> {
+        let successors = self.successors(steps).await?;
+        let since = self.progress.since.unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let connector = &self.connection.connector;
+        let found = connector.find_made(self.reach(), steps, since, &|old| successors.get(old).cloned()).await;
+        Ok(match found {
+            Ok(found) if found.len() == steps.len() => {
+                let made = steps.iter().zip(found).filter_map(|(step, found)| Some(made(step, found?)));
+                Ok(made.collect())
+            }
+            Err(CrmError::Transient { retry_after, .. }) => Err(retry_after),
+            // It cannot be known: never sent again, a person has to look.
+            Ok(_) | Err(CrmError::Permanent { .. } | CrmError::Ambiguous { .. }) => Ok(in_review(steps)),
+        })
+    }
+
+    /// An undelete keeps the id, so looking is enough.
+    async fn look_for_undeleted(&self, steps: &[&Step]) -> Result<Vec<Item>, Option<std::time::Duration>> {
+        let names: Vec<RecordRef> = steps.iter().map(|step| step.record.clone()).collect();
+        match self.engine.presence(self.connection, Lane::Background, &names).await {
+            Ok(presence) => {
+                let alive = steps.iter().zip(presence).filter(|(_, presence)| *presence == Presence::Alive);
+                Ok(alive.map(|(step, _)| made(step, step.record.clone())).collect())
+            }
+            Err(CrmError::Transient { retry_after, .. }) => Err(retry_after),
+            Err(CrmError::Permanent { .. } | CrmError::Ambiguous { .. }) => Ok(in_review(steps)),
+        }
+    }
+}
+
+fn in_review(steps: &[&Step]) -> Vec<Item> {
+    steps.iter().map(|step| item(step, ItemState::NeedsReview, Some("outcome_unknown"))).collect()
+}

@@ -1,0 +1,117 @@
+//! What a job did, as read back from the CRM: a report claims nothing else.
+
+use std::time::Duration;
+
+use super::run::Run;
+use crate::archive::ArchiveError;
+use crate::crm::{CrmError, Fetched};
+use crate::domain::event::Event;
+use crate::domain::job::{Item, ItemState, Report, ReportedLoss};
+use crate::domain::record::{RecordRef, Snapshot};
+use crate::domain::restore::{Difference, Loss};
+use crate::engine::EngineError;
+
+/// How often a record that was just made is looked for before its absence is believed.
+const LOOKS: u32 = 3;
+/// How often a CRM that cannot answer now is asked before the report is closed without it.
+const TRIES: u32 = 6;
+
+/// What reading back one page came to.
+struct Page {
+    read: Vec<Fetched>,
+}
+
+impl Run<'_> {
+    /// Reads every restored record back and compares it with its snapshot. Records that are not there after all become
+    /// items for a person to look at. `complete`: whether all of them could be read.
+    pub(super) async fn read_back(&mut self) -> Result<(Report, bool), EngineError> {
+        let done: Vec<Item> = self.progress.items.values().filter(|item| is_restored_root(item)).cloned().collect();
+        let mut report = Report::default();
+        let mut complete = true;
+        let mut missing = Vec::new();
+        for items in done.chunks(self.connection.connector.capabilities().read_page.clamp(1, 250)) {
+            let Some(page) = self.fetch(items).await else {
+                complete = false;
+                continue;
+            };
+            for (item, fetched) in items.iter().zip(page.read) {
+                match fetched {
+                    Fetched::Whole(is) => {
+                        report.compared += 1;
+                        report.differences.extend(self.compare(item, &is).await?);
+                    }
+                    Fetched::Absent => {
+                        let reason = Some("not_read_back".to_owned());
+                        missing.push(Item { state: ItemState::NeedsReview, reason, ..item.clone() });
+                    }
+                    Fetched::Hidden(_) => complete = false,
+                }
+            }
+        }
+        if !missing.is_empty() {
+            self.append(vec![Event::Applied { items: missing }]).await?;
+        }
+        report.losses = self.losses();
+        Ok((report, complete))
+    }
+
+    /// One page, patiently. `None`: the CRM does not let us look.
+    async fn fetch(&self, items: &[Item]) -> Option<Page> {
+        let names: Vec<RecordRef> = items.iter().filter_map(|item| item.restored_as.clone()).collect();
+        let index_delay = self.connection.connector.capabilities().index_delay;
+        let (mut failures, mut looks) = (0, 0);
+        loop {
+            let wait = match self.connection.connector.fetch(self.reach(), &names).await {
+                Ok(read) if read.len() != names.len() => return None,
+                Ok(read) => {
+                    looks += 1;
+                    if looks == LOOKS || !read.iter().any(|fetched| matches!(fetched, Fetched::Absent)) {
+                        return Some(Page { read });
+                    }
+                    index_delay
+                }
+                Err(CrmError::Permanent { detail, .. }) => {
+                    tracing::warn!(job = %self.id, detail, "restored records could not be read back");
+                    return None;
+                }
+                Err(error) => {
+                    failures += 1;
+                    if failures == TRIES || self.stop().is_some() {
+                        tracing::warn!(job = %self.id, %error, "restored records could not be read back");
+                        return None;
+                    }
+                    let asked = if let CrmError::Transient { retry_after, .. } = error { retry_after } else { None };
+                    asked.unwrap_or(Duration::from_secs(1 << failures)).min(Duration::from_mins(1))
+                }
+            };
+            self.engine.jobs.pause(wait, self.id, self.shutdown).await;
+        }
+    }
+
+    async fn compare(&self, item: &Item, is: &Snapshot) -> Result<Vec<Difference>, EngineError> {
+        let Some(entry) = self.engine.store.entry(item.entry).await? else { return Ok(Vec::new()) };
+        let was = match self.engine.store.get(&entry.snapshot).await {
+            Ok(was) => was,
+            // Erased while the job ran: nothing is left to compare with.
+            Err(ArchiveError::NotFound(_) | ArchiveError::Damaged { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let successors = self.engine.successors_around(&was).await?;
+        let losses: Vec<Loss> =
+            self.losses().into_iter().map(|lost| lost.loss).filter(|loss| loss.record == item.record).collect();
+        Ok(self.connection.connector.compare(&was, is, &|old| successors.get(old).cloned(), &losses))
+    }
+
+    /// Every loss: those the plan had announced, then those found on the way.
+    fn losses(&self) -> Vec<ReportedLoss> {
+        let announced = self.plan.losses.iter().map(|loss| ReportedLoss { loss: loss.clone(), announced: true });
+        let found = self.progress.items.values().flat_map(|item| &item.losses);
+        let found = found.filter(|loss| !self.plan.losses.contains(loss));
+        announced.chain(found.map(|loss| ReportedLoss { loss: loss.clone(), announced: false })).collect()
+    }
+}
+
+/// Whether an item is the record of an entry, made by this job.
+pub(super) fn is_restored_root(item: &Item) -> bool {
+    item.root && item.state == ItemState::Done && item.restored_as.is_some()
+}
