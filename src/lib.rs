@@ -17,4 +17,5 @@ pub mod console;
 pub mod crm;
 pub mod domain;
 pub mod engine;
+pub mod gateway;
 pub mod telemetry;
