@@ -17,9 +17,10 @@ use crate::config::{self, Config};
 use crate::engine::Engine;
 use crate::{console, gateway, telemetry};
 
-/// For started deletes when the process stops. Together with the listeners' own drains it stays below the 30 s that
-/// service managers give.
-const DRAIN: Duration = Duration::from_secs(20);
+/// For answers under way when the process stops, then for started deletes. Together they stay below the 30 s that service
+/// managers give.
+const ANSWERS: Duration = Duration::from_secs(15);
+const DELETES: Duration = Duration::from_secs(10);
 
 /// A started gateway and console.
 pub struct Running {
@@ -60,9 +61,12 @@ pub async fn start(
         (gateway_at.address(), console_at.local_addr().map_err(|error| Failure::new(error.to_string()))?);
     let settings = gateway::Settings {
         hosts: config.connections.iter().map(|c| (c.name.clone(), c.hosts.clone())).collect(),
-        max_connections: config.gateway.max_connections,
-        max_connections_per_address: config.gateway.max_connections_per_address,
-        ..gateway::Settings::default()
+        limits: gateway::Limits {
+            connections: config.gateway.max_connections,
+            connections_per_address: config.gateway.max_connections_per_address,
+            drain: ANSWERS,
+            ..gateway::Limits::default()
+        },
     };
     let main = tokio::runtime::Handle::current();
     let proxy = gateway_at
@@ -103,8 +107,12 @@ impl Running {
     /// Stops accepting, lets started deletes and answers finish, checkpoints jobs, closes the archive.
     pub async fn stop(self) {
         self.shutdown.cancel();
-        self.proxy.stopped().await;
-        if !self.engine.drain_deletes(DRAIN).await {
+        match self.proxy.stopped().await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("some answers took longer than the drain and were cut"),
+            Err(error) => tracing::error!(%error, "the gateway did not stop well"),
+        }
+        if !self.engine.drain_deletes(DELETES).await {
             tracing::warn!("some deletes were not finished in time; they are settled at the next start");
         }
         for task in self.tasks {

@@ -20,6 +20,7 @@ pub mod sealed;
 
 #[cfg(test)]
 mod contract;
+pub mod durable;
 pub mod fold;
 pub mod memory;
 
@@ -240,3 +241,5 @@ pub enum ArchiveError {
     #[error("{0}")]
     Invalid(String),
 }
+
+pub use durable::room;

@@ -1,5 +1,7 @@
 //! The same request in new ids: digits are replaced in place, and every other byte stays.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use super::super::wire::numeric_id;
@@ -29,9 +31,10 @@ pub fn rename(head: &Head<'_>, body: &[u8], successor: Successor<'_>) -> Option<
     }
     let in_body = changes.iter().any(|(named, _)| named.place == Place::Body);
     let body = in_body.then(|| Bytes::from(replaced(body, &changes, Place::Body)));
+    let mut seen = HashSet::new();
     let mut told: Vec<(RecordRef, RecordRef)> = Vec::new();
     for (named, new) in changes {
-        if !told.iter().any(|(old, _)| *old == named.record) {
+        if seen.insert(named.record.clone()) {
             told.push((named.record, new));
         }
     }

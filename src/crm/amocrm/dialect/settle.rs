@@ -1,6 +1,8 @@
 //! What an answer alone says. amoCRM says "refused" with status 200 on its private routes, and the same words for
 //! lacking rights and for what is gone (§3.6); the fate of each record is read back afterwards.
 
+use std::collections::HashMap;
+
 use http::StatusCode;
 use serde_json::Value;
 
@@ -134,6 +136,7 @@ fn by_errors(intent: &DeleteIntent, errors: &Value) -> Option<Verdict> {
         return Some(Verdict::Claimed);
     }
     let Selection::Ids(records) = &intent.selection else { return None };
+    let by_id: HashMap<String, &RecordRef> = records.iter().map(|record| (shown_id(record), record)).collect();
     let mut mixed: Vec<(RecordRef, String)> = Vec::new();
     for (key, row) in rows {
         let id = row.get("id").map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
@@ -143,8 +146,7 @@ fn by_errors(intent: &DeleteIntent, errors: &Value) -> Option<Verdict> {
             Some(code) if code.len() <= 6 => format!("the CRM refused it with code {code}"),
             _ => "the CRM refused it".to_owned(),
         };
-        let of = |id: &String| records.iter().find(|record| names(record, id));
-        match (id.as_ref().and_then(of), records.as_slice()) {
+        match (id.and_then(|id| by_id.get(&id).copied()), records.as_slice()) {
             (Some(record), _) => mixed.push((record.clone(), reason)),
             // An error without an id is of the only record there is.
             (None, [only]) => mixed.push((only.clone(), reason)),
@@ -154,8 +156,8 @@ fn by_errors(intent: &DeleteIntent, errors: &Value) -> Option<Verdict> {
     Some(Verdict::Mixed(mixed))
 }
 
-/// Whether the record is the one of this id, by number or by the path that shows it.
-fn names(record: &RecordRef, id: &str) -> bool {
+/// The CRM's number of a record, or the last word of the path that shows it.
+fn shown_id(record: &RecordRef) -> String {
     let shown = super::super::wire::SetUpName::parse(record);
-    record.id == id || shown.is_some_and(|name| name.path.rsplit('/').next() == Some(id))
+    shown.and_then(|name| name.path.rsplit('/').next().map(str::to_owned)).unwrap_or_else(|| record.id.clone())
 }

@@ -41,7 +41,7 @@ fn shapes(ids: &[u64], key: &str) -> Vec<String> {
     };
     let name = bracketed(key);
     let json = |list: String| {
-        let open: String = key.split('.').map(|word| format!("{{\"{word}\":")).collect();
+        let open = key.split('.').map(|word| format!("{{\"{word}\":")).collect::<Vec<_>>().concat();
         format!("{open}{list}{}", "}".repeat(key.split('.').count()))
     };
     let text: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();
@@ -79,14 +79,18 @@ proptest! {
     #[test]
     fn every_shape_gives_the_same_ids(ids in prop::collection::vec(1_u64..i64::MAX as u64, 1..40)) {
         let mut once: Vec<u64> = Vec::new();
-        ids.iter().for_each(|id| if !once.contains(id) { once.push(*id) });
+        for id in &ids {
+            if !once.contains(id) {
+                once.push(*id);
+            }
+        }
         for (path, key, object, route) in [
             ("/ajax/leads/multiple/delete/", "ID", "leads", "amocrm.multiple_delete"),
             ("/ajax/v1/customers/set/", "request.customers.delete", "customers", "amocrm.customers_set"),
             ("/ajax/v1/catalog_elements/set/", "request.catalog_elements.delete", "catalog_elements", "amocrm.catalog_elements_set"),
             ("/api/v2/transactions", "delete", "transactions", "amocrm.v2_transactions"),
         ] {
-            let listed: String = once.iter().map(|id| format!(" {object}/{id}")).collect();
+            let listed = once.iter().map(|id| format!(" {object}/{id}")).collect::<Vec<_>>().concat();
             for body in shapes(&ids, key) {
                 let made = made_of("POST", path, &HeaderMap::new(), body.as_bytes());
                 prop_assert_eq!(&made, &format!("{route} destroy{listed}"), "{}", body);
@@ -106,7 +110,7 @@ proptest! {
         before in "[a-z]{1,6}", id in 1_u32..9999, json in any::<bool>(), deep in 0_usize..4,
     ) {
         let body = if json {
-            let open: String = (0..deep).map(|_| format!("{{\"{before}\":")).collect();
+            let open = (0..deep).map(|_| format!("{{\"{before}\":")).collect::<Vec<_>>().concat();
             format!("{open}{{\"{word}\":[{id}]}}{}", "}".repeat(deep))
         } else {
             format!("{before}=1&x{}[{word}][]={id}", "[a]".repeat(deep))

@@ -46,16 +46,16 @@ fn selected(selection: &Selection) -> String {
         Selection::Query { object, expression } => {
             assert_eq!(object, "tags");
             let patch = TagsPatch::parse(expression).expect("an expression that comes back");
-            let mut text = String::new();
+            let mut words: Vec<String> = Vec::new();
             if !patch.remove.is_empty() {
-                text.push_str(" remove");
-                patch.remove.iter().for_each(|tag| text.push_str(&format!(" {tag}")));
+                words.push(" remove".to_owned());
+                words.extend(patch.remove.iter().map(|tag| format!(" {tag}")));
             }
-            for kept in patch.replace {
+            words.extend(patch.replace.iter().map(|kept| {
                 let tags: Vec<String> = kept.keep.iter().map(ToString::to_string).collect();
-                text.push_str(&format!(" keep {}:{}", kept.on, tags.join(",")));
-            }
-            text
+                format!(" keep {}:{}", kept.on, tags.join(","))
+            }));
+            words.concat()
         }
     }
 }
