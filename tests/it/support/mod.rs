@@ -73,6 +73,8 @@ impl World {
 
     /// As told.
     pub async fn with(setup: Setup) -> Self {
+        // reqwest is built without a provider of its own; every test but the first finds it there.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mock = MockServer::start(Options {
             seed: setup.seed,
             contacts: setup.contacts,
