@@ -46,13 +46,9 @@ pub(super) fn admit(parts: &Parts, hosts: &Hosts) -> Result<usize, Refusal> {
 /// An exact list: `delete` is another verb to us, and the same to some servers.
 fn verb(method: &Method) -> Result<(), Refusal> {
     match *method {
-        Method::GET
-        | Method::HEAD
-        | Method::OPTIONS
-        | Method::POST
-        | Method::PUT
-        | Method::PATCH
-        | Method::DELETE => Ok(()),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
+            Ok(())
+        }
         Method::TRACE | Method::CONNECT => {
             Err(because(405, "bad_method", "this verb is not served here", "use one that the CRM's API documents"))
         }
@@ -161,7 +157,10 @@ mod tests {
         assert_eq!(with("expect", "100-Continue"), 200);
         assert_eq!(with("expect", "a miracle"), 417);
         let both = |r: http::request::Builder| {
-            r.uri("/x").header("host", "crm.example").header("transfer-encoding", "chunked").header("content-length", "1")
+            r.uri("/x")
+                .header("host", "crm.example")
+                .header("transfer-encoding", "chunked")
+                .header("content-length", "1")
         };
         assert_eq!(status(both), 400);
     }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::admit::ALLOWED;
-use crate::crm::{CrmError, Dialect, Head};
 use crate::crm::upstream::flow::Flow;
+use crate::crm::{CrmError, Dialect, Head};
 use crate::domain::delete::Refusal;
 
 /// A refusal that waiting does not help.
@@ -75,8 +75,7 @@ mod tests {
 
     #[test]
     fn what_went_wrong_is_told_honestly() {
-        let busy =
-            CrmError::Transient { retry_after: Some(Duration::from_secs(3)), detail: "queue".into() };
+        let busy = CrmError::Transient { retry_after: Some(Duration::from_secs(3)), detail: "queue".into() };
         let away = CrmError::Transient { retry_after: None, detail: "refused".into() };
         let lost = CrmError::Ambiguous { detail: "cut".into() };
         let wrong = CrmError::Permanent { status: None, detail: "no".into() };

@@ -88,25 +88,14 @@ impl Desk {
     }
 
     /// A request that was not admitted. Without a connection its vendor is only known if there is but one.
-    async fn turn_away(
-        &self,
-        parts: &Parts,
-        body: Incoming,
-        pulse: &Arc<Pulse>,
-        refusal: &Refusal,
-    ) -> Response<Flow> {
+    async fn turn_away(&self, parts: &Parts, body: Incoming, pulse: &Arc<Pulse>, refusal: &Refusal) -> Response<Flow> {
         self.refused.increment(1);
         listen_on(&parts.headers, Brought { body, pulse: Arc::clone(pulse) }).await;
         let first = self.accounts.first();
-        let one_vendor = first.filter(|first| {
-            self.accounts.iter().all(|account| account.connector.vendor() == first.connector.vendor())
-        });
-        let head = Head {
-            method: &parts.method,
-            path: parts.uri.path(),
-            query: parts.uri.query(),
-            headers: &parts.headers,
-        };
+        let one_vendor = first
+            .filter(|first| self.accounts.iter().all(|account| account.connector.vendor() == first.connector.vendor()));
+        let head =
+            Head { method: &parts.method, path: parts.uri.path(), query: parts.uri.query(), headers: &parts.headers };
         match one_vendor {
             Some(account) => worded(Some(&*account.connector), &head, refusal),
             None => worded(None, &head, refusal),
@@ -199,7 +188,8 @@ impl Visit<'_> {
             return self.refuse(body, because(415, "coded_body", detail, "send it without Content-Encoding")).await;
         }
         let too_large = || {
-            let detail = format!("a request that may delete something is read whole, and this one has over {cap} bytes");
+            let detail =
+                format!("a request that may delete something is read whole, and this one has over {cap} bytes");
             because(413, "body_too_large", &detail, "name fewer records in one request")
         };
         if body.size_hint().lower() > cap as u64 {
@@ -258,7 +248,9 @@ impl Visit<'_> {
     /// The request in new ids. Whether it can be sent like that.
     fn take_name(&mut self, renamed: &Renamed) -> bool {
         let Ok(target) = renamed.target.parse::<PathAndQuery>() else { return false };
-        if target.as_str() != renamed.target || !matches!(canonical::read(target.path()), Reading::One(path) if path == target.path()) {
+        if target.as_str() != renamed.target
+            || !matches!(canonical::read(target.path()), Reading::One(path) if path == target.path())
+        {
             return false;
         }
         if target != self.target || renamed.body.is_some() {

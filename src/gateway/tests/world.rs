@@ -179,8 +179,7 @@ impl World {
             has_own_token: true,
         };
         let store = Arc::new(store);
-        let engine =
-            Engine::new(store.clone(), vec![connection], Policy::default(), Arc::new(Real), Arc::new(Real));
+        let engine = Engine::new(store.clone(), vec![connection], Policy::default(), Arc::new(Real), Arc::new(Real));
         let bound = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
         let gateway = bound.address();
         let shutdown = CancellationToken::new();
