@@ -62,11 +62,13 @@ fn framing(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(coding) = codings.next() else { return Ok(()) };
     let exact = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
-    if exact && !headers.contains_key(header::CONTENT_LENGTH) {
-        return Ok(());
-    }
+    if exact && !headers.contains_key(header::CONTENT_LENGTH) { Ok(()) } else { Err(two_lengths()) }
+}
+
+/// The length of the body is told in a way that servers read differently.
+pub(super) fn two_lengths() -> Refusal {
     let detail = "the length of the body is given in a way that servers read differently";
-    Err(because(400, "bad_framing", detail, "send either Content-Length or Transfer-Encoding: chunked"))
+    because(400, "bad_framing", detail, "send either Content-Length or Transfer-Encoding: chunked")
 }
 
 fn expectation(headers: &HeaderMap) -> Result<(), Refusal> {

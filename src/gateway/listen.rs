@@ -226,8 +226,7 @@ fn protocol(limits: &Limits) -> http1::Builder {
     // Our own clocks are finer; hyper's stays as a second look that covers a head which follows another at once.
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head.max(limits.keep_alive) + limits.head)
-        .max_buf_size(HEAD)
-        .pipeline_flush(true);
+        .max_buf_size(HEAD);
     http
 }
 

@@ -98,7 +98,7 @@ pub(super) async fn relink(
 /// What no longer holds for a body that is not the CRM's own byte for byte.
 fn altered(headers: &mut HeaderMap) {
     if let Some(tag) = headers.get(header::ETAG)
-        && !tag.as_bytes().starts_with(b"W/")
+        && tag.as_bytes().starts_with(b"\"")
     {
         let weak = [b"W/", tag.as_bytes()].concat();
         let weak = HeaderValue::from_bytes(&weak).expect("a header value with ASCII before it is one");

@@ -74,14 +74,18 @@ impl Desk {
         pulse: &Arc<Pulse>,
         origin: &Origin,
     ) -> Result<Response<Answered>, Infallible> {
-        pulse.begin();
         let (parts, body) = request.into_parts();
-        let unframed = admit::is_unframed(&parts);
-        let mut response = match admit::admit(&parts, &self.hosts) {
+        let two_lengths = pulse.begin(parts.headers.contains_key(header::TRANSFER_ENCODING));
+        let mut doubtful = admit::is_unframed(&parts);
+        let admitted = if two_lengths { Err(admit::two_lengths()) } else { admit::admit(&parts, &self.hosts) };
+        let mut response = match admitted {
             Ok(account) => self.visit(&self.accounts[account], parts, body, pulse, origin).await,
-            Err(refusal) => self.turn_away(&parts, body, pulse, &refusal).await,
+            Err(refusal) => {
+                doubtful = true;
+                self.turn_away(&parts, body, pulse, &refusal).await
+            }
         };
-        if unframed || pulse.body_broke() {
+        if doubtful || pulse.body_broke() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Answered { body, pulse: Arc::clone(pulse) }))
@@ -268,6 +272,10 @@ impl Visit<'_> {
         *request.headers_mut() = std::mem::take(&mut self.parts.headers);
         if self.own_address.is_some() {
             relink::accept_what_can_be_read(request.headers_mut());
+        }
+        if !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
+            // hyper would send a GET with a body of unknown length without the body.
+            request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         if !self.is_what_was_classified(request.uri()) {
             return self.say(&changed_on_the_way());
