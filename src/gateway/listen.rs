@@ -65,6 +65,7 @@ impl Bound {
     }
 
     /// Serves until `shutdown`, then finishes the answers under way. Deletes run on `main`, which has to outlive it.
+    #[allow(clippy::needless_pass_by_value)] // each thread gets a copy, and the caller keeps none
     pub fn serve(
         self,
         engine: Engine,

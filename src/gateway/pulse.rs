@@ -119,12 +119,9 @@ impl Pulse {
         let longer = |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) > limit.as_millis();
         let since = self.since.load(Relaxed);
         match self.phase.load(Relaxed) {
-            WAITING if self.asked_before.load(Relaxed) => {
-                if longer(since, self.limits.keep_alive) {
-                    return Some("idle");
-                }
-            }
-            WAITING | HEAD if longer(since, self.limits.head) => return Some("head"),
+            WAITING if self.asked_before.load(Relaxed) && longer(since, self.limits.keep_alive) => return Some("idle"),
+            WAITING if !self.asked_before.load(Relaxed) && longer(since, self.limits.head) => return Some("head"),
+            HEAD if longer(since, self.limits.head) => return Some("head"),
             _ => {}
         }
         let writing = self.writing_since.load(Relaxed);

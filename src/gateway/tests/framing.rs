@@ -193,8 +193,8 @@ async fn bytes_after_a_delete_without_a_length_never_become_a_request() {
 async fn pipelined_reads_are_answered_in_order() {
     let world = World::new(|heard| ok(&heard.first)).await;
     let mut client = world.connect().await;
-    let requests: String = (0..20).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
-    client.write(requests.as_bytes()).await;
+    let requests: Vec<_> = (0..20).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+    client.write(requests.concat().as_bytes()).await;
     for number in 0..20 {
         assert_eq!(client.read().await.unwrap().text(), format!("GET /{number} HTTP/1.1"));
     }

@@ -122,7 +122,7 @@ async fn line(stream: &mut TcpStream, held: &mut Vec<u8>) -> Option<String> {
 }
 
 async fn more(stream: &mut TcpStream, held: &mut Vec<u8>) -> Option<()> {
-    let mut some = [0; 16 << 10];
+    let mut some = vec![0; 16 << 10];
     match stream.read(&mut some).await {
         Ok(0) | Err(_) => None,
         Ok(length) => {
@@ -190,7 +190,9 @@ impl World {
     }
 
     pub(super) async fn connect(&self) -> Client {
-        Client { stream: TcpStream::connect(self.gateway).await.unwrap(), held: vec![] }
+        let stream = TcpStream::connect(self.gateway).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client { stream, held: vec![] }
     }
 
     /// Sends bytes on a connection of their own; the first answer, if there is one.
@@ -207,6 +209,7 @@ impl World {
 
 async fn crm_loop(listener: TcpListener, script: Script, heard: Arc<Mutex<Vec<Message>>>) {
     while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
         let (script, heard) = (Arc::clone(&script), Arc::clone(&heard));
         tokio::spawn(async move {
             let mut held = Vec::new();
