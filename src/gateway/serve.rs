@@ -71,7 +71,9 @@ impl Desk {
     /// A request that was not admitted. Without a connection its vendor is only known if there is but one.
     async fn turn_away(&self, parts: &Parts, body: Incoming, pulse: &Arc<Pulse>, refusal: &Refusal) -> Response<Flow> {
         self.refused.increment(1);
-        listen_on(&parts.headers, Brought { body, pulse: Arc::clone(pulse) }).await;
+        if !parts.headers.contains_key(header::EXPECT) {
+            listen_on(Brought { body, pulse: Arc::clone(pulse) }).await;
+        }
         let first = self.accounts.first();
         let one_vendor = first
             .filter(|first| self.accounts.iter().all(|account| account.connector.vendor() == first.connector.vendor()));
@@ -95,12 +97,13 @@ impl Desk {
         let own_address = host
             .filter(|host| !host.eq_ignore_ascii_case(account.upstream.host()))
             .map(|host| format!("http://{host}"));
+        let waits = parts.headers.contains_key(header::EXPECT);
         hops::request(&mut parts.headers, origin);
         // An upgrade that is not passed on is not offered either.
         parts.extensions = http::Extensions::new();
         let body = Brought { body, pulse: Arc::clone(pulse) };
         let target = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let visit = Visit { desk: self, account, pulse, parts, target, own_address, moved_to: None };
+        let visit = Visit { desk: self, account, pulse, parts, waits, target, own_address, moved_to: None };
         visit.answer(body).await
     }
 }

@@ -33,6 +33,8 @@ pub(super) struct Visit<'a> {
     pub(super) account: &'a Account,
     pub(super) pulse: &'a Arc<Pulse>,
     pub(super) parts: Parts,
+    /// Whether the sender waits to be asked for the body.
+    pub(super) waits: bool,
     /// What is classified and what is sent.
     pub(super) target: PathAndQuery,
     /// The gateway's own address in the client's words, if links have to lead back to it.
@@ -242,7 +244,9 @@ impl Visit<'_> {
             let noted = self.desk.main.spawn(async move { engine.refused(&name, &by, None, code, Vec::new()).await });
             let _ = noted.await;
         }
-        listen_on(&self.parts.headers, body).await;
+        if !self.waits {
+            listen_on(body).await;
+        }
         self.say(&refusal)
     }
 }
@@ -254,9 +258,9 @@ impl Brought {
     }
 }
 
-/// A socket closed on unread bytes takes the answer with it. Who waits to be asked for the body is not asked.
-pub(super) async fn listen_on(headers: &HeaderMap, mut body: Brought) {
-    if body.is_end_stream() || headers.contains_key(header::EXPECT) {
+/// A socket closed on unread bytes takes the answer with it.
+pub(super) async fn listen_on(mut body: Brought) {
+    if body.is_end_stream() {
         return;
     }
     let reading = async {

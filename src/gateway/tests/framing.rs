@@ -212,3 +212,12 @@ async fn a_client_that_waits_to_be_asked_is_asked() {
     assert_eq!(world.heard()[0].body, b"ab");
     assert_eq!(world.heard()[0].one("expect"), None);
 }
+
+#[tokio::test]
+async fn a_refused_client_that_waits_is_not_asked_for_its_body() {
+    let world = world().await;
+    let mut client = world.connect().await;
+    client.write(b"POST /refused HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9000000\r\n\r\n").await;
+    assert_eq!(client.read().await.unwrap().status(), 403);
+    assert!(client.closed(Duration::from_secs(5)).await);
+}

@@ -48,7 +48,8 @@ fn random_headers(random: &mut StdRng, head: &mut String) {
 /// A body, framed one way or the other; sometimes none at all.
 fn random_body(random: &mut StdRng, head: &mut String, may_lack: bool) -> (Vec<u8>, Vec<u8>) {
     let length = if random.random_bool(0.1) { random.random_range(0..150_000) } else { random.random_range(0..400) };
-    let body: Vec<u8> = (0..length).map(|_| random.random()).collect();
+    let mut body = vec![0; length];
+    random.fill(&mut body[..]);
     match random.random_range(0..3) {
         0 if may_lack => {
             head.push_str("\r\n");
