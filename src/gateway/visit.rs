@@ -26,6 +26,8 @@ use crate::engine::delete::{DeleteRequest, caller};
 const LISTEN_ON: usize = 16 << 20;
 /// And for this long.
 const LISTEN_FOR: Duration = Duration::from_secs(5);
+/// How long a refusal waits for its line in the audit log.
+const NOTE_FOR: Duration = Duration::from_millis(800);
 
 /// One request, admitted.
 pub(super) struct Visit<'a> {
@@ -242,7 +244,8 @@ impl Visit<'_> {
             let (engine, name) = (self.desk.engine.clone(), self.account.name.clone());
             let (by, code) = (caller(&self.parts.headers), refusal.code);
             let noted = self.desk.main.spawn(async move { engine.refused(&name, &by, None, code, Vec::new()).await });
-            let _ = noted.await;
+            // Written down first, but a sick archive must not keep the refusal back; the task goes on without us.
+            let _ = tokio::time::timeout(NOTE_FOR, noted).await;
         }
         if !self.waits {
             listen_on(body).await;
