@@ -46,13 +46,9 @@ pub(super) fn admit(parts: &Parts, hosts: &Hosts) -> Result<usize, Refusal> {
 /// An exact list: `delete` is another verb to us, and the same to some servers.
 fn verb(method: &Method) -> Result<(), Refusal> {
     match *method {
-        Method::GET
-        | Method::HEAD
-        | Method::OPTIONS
-        | Method::POST
-        | Method::PUT
-        | Method::PATCH
-        | Method::DELETE => Ok(()),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
+            Ok(())
+        }
         Method::TRACE | Method::CONNECT => {
             Err(because(405, "bad_method", "this verb is not served here", "use one that the CRM's API documents"))
         }
@@ -66,11 +62,13 @@ fn framing(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let Some(coding) = codings.next() else { return Ok(()) };
     let exact = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
-    if exact && !headers.contains_key(header::CONTENT_LENGTH) {
-        return Ok(());
-    }
+    if exact && !headers.contains_key(header::CONTENT_LENGTH) { Ok(()) } else { Err(two_lengths()) }
+}
+
+/// The length of the body is told in a way that servers read differently.
+pub(super) fn two_lengths() -> Refusal {
     let detail = "the length of the body is given in a way that servers read differently";
-    Err(because(400, "bad_framing", detail, "send either Content-Length or Transfer-Encoding: chunked"))
+    because(400, "bad_framing", detail, "send either Content-Length or Transfer-Encoding: chunked")
 }
 
 fn expectation(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -161,7 +159,10 @@ mod tests {
         assert_eq!(with("expect", "100-Continue"), 200);
         assert_eq!(with("expect", "a miracle"), 417);
         let both = |r: http::request::Builder| {
-            r.uri("/x").header("host", "crm.example").header("transfer-encoding", "chunked").header("content-length", "1")
+            r.uri("/x")
+                .header("host", "crm.example")
+                .header("transfer-encoding", "chunked")
+                .header("content-length", "1")
         };
         assert_eq!(status(both), 400);
     }

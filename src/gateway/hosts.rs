@@ -86,7 +86,8 @@ mod tests {
         for good in ["crm.example", "crm.example:8080", "127.0.0.1:1", "[::1]:80", "[::1]", "a_b-c"] {
             assert!(is_host(good), "{good}");
         }
-        for bad in ["", "x/y@z", "a b", "a:b", "a:", "a:1:2", "[::1", "[x]", "a:99999", "a\\b", "имя", ":80", "a,b"] {
+        for bad in ["", "x/y@z", "a b", "a:b", "a:", "a:1:2", "[::1", "[x]", "a:99999", "a\\b", "имя", ":80", "a,b"]
+        {
             assert!(!is_host(bad), "{bad}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Limits of the listener. The defaults are those of `docs/architecture.md`.
+/// Limits of the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// For the head of a request to arrive, also for the first byte of a new connection.

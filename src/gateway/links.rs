@@ -161,7 +161,10 @@ mod tests {
     const CASES: &[(&str, &str)] = &[
         (r#"{"href":"https://acme.example/api?page=2"}"#, r#"{"href":"http://127.0.0.1:8080/api?page=2"}"#),
         (r#"{"href": "https:\/\/acme.example\/api"}"#, r#"{"href": "http:\/\/127.0.0.1:8080\/api"}"#),
-        (r#"["https://acme.example","https://acme.example?a"]"#, r#"["http://127.0.0.1:8080","http://127.0.0.1:8080?a"]"#),
+        (
+            r#"["https://acme.example","https://acme.example?a"]"#,
+            r#"["http://127.0.0.1:8080","http://127.0.0.1:8080?a"]"#,
+        ),
         (r#"{"t":"see https://acme.example/x"}"#, r#"{"t":"see https://acme.example/x"}"#),
         (r#"{"t":"<a href=\"https://acme.example/x\">"}"#, r#"{"t":"<a href=\"https://acme.example/x\">"}"#),
         (r#"{"t":"https://acme.example.evil/x"}"#, r#"{"t":"https://acme.example.evil/x"}"#),

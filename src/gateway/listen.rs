@@ -65,6 +65,7 @@ impl Bound {
     }
 
     /// Serves until `shutdown`, then finishes the answers under way. Deletes run on `main`, which has to outlive it.
+    #[allow(clippy::needless_pass_by_value)] // each thread gets a copy, and the caller keeps none
     pub fn serve(
         self,
         engine: Engine,
@@ -226,8 +227,7 @@ fn protocol(limits: &Limits) -> http1::Builder {
     // Our own clocks are finer; hyper's stays as a second look that covers a head which follows another at once.
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head.max(limits.keep_alive) + limits.head)
-        .max_buf_size(HEAD)
-        .pipeline_flush(true);
+        .max_buf_size(HEAD);
     http
 }
 

@@ -9,7 +9,8 @@
 //! | `canonical` | one path, read the same by us and by the CRM; pure |
 //! | `hosts` | which connection a `Host` chooses |
 //! | `hops` | headers that end here, headers that begin here |
-//! | `serve` | the way of one request |
+//! | `serve` | what a thread serves with, and how it receives a request |
+//! | `visit` | the way of one request that was admitted |
 //! | `rename` | old ids in a request, in the words of the records that replaced them |
 //! | `refusal` | what is answered instead of the CRM's answer |
 //! | `undo` | the answer to a delete |
@@ -32,6 +33,7 @@ mod relink;
 mod rename;
 mod serve;
 mod undo;
+mod visit;
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -63,7 +63,12 @@ pub(super) struct Pulse {
     body_waited: AtomicU64,
     body_bytes: AtomicU64,
     body_broke: AtomicBool,
+    /// What came since the last request was begun: hyper leaves a length that it overrules out of the headers.
+    head: Mutex<Vec<u8>>,
 }
+
+/// Of a head, this much is kept.
+const HEAD_KEPT: usize = 64 << 10;
 
 impl Pulse {
     pub(super) fn new(clock: Coarse, limits: Limits) -> Self {
@@ -79,15 +84,21 @@ impl Pulse {
             body_waited: AtomicU64::new(0),
             body_bytes: AtomicU64::new(0),
             body_broke: AtomicBool::new(false),
+            head: Mutex::default(),
         }
     }
 
-    /// A request has begun to be served.
-    pub(super) fn begin(&self) {
+    /// A request has begun to be served. `chunked`: whether it says so; then the answer is whether its head told a
+    /// length as well.
+    pub(super) fn begin(&self, chunked: bool) -> bool {
         self.phase.store(SERVING, Relaxed);
         self.body_waited.store(0, Relaxed);
         self.body_bytes.store(0, Relaxed);
         self.body_broke.store(false, Relaxed);
+        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let both = chunked && tells_a_length(&head);
+        head.clear();
+        both
     }
 
     /// Its answer has been handed over.
@@ -108,12 +119,9 @@ impl Pulse {
         let longer = |since: u64, limit: Duration| u128::from(now.saturating_sub(since)) > limit.as_millis();
         let since = self.since.load(Relaxed);
         match self.phase.load(Relaxed) {
-            WAITING if self.asked_before.load(Relaxed) => {
-                if longer(since, self.limits.keep_alive) {
-                    return Some("idle");
-                }
-            }
-            WAITING | HEAD if longer(since, self.limits.head) => return Some("head"),
+            WAITING if self.asked_before.load(Relaxed) && longer(since, self.limits.keep_alive) => return Some("idle"),
+            WAITING if !self.asked_before.load(Relaxed) && longer(since, self.limits.head) => return Some("head"),
+            HEAD if longer(since, self.limits.head) => return Some("head"),
             _ => {}
         }
         let writing = self.writing_since.load(Relaxed);
@@ -135,11 +143,18 @@ impl Pulse {
         None
     }
 
-    fn heard(&self) {
-        if self.phase.load(Relaxed) == WAITING {
-            self.since.store(self.clock.now(), Relaxed);
-            self.phase.store(HEAD, Relaxed);
+    fn heard(&self, bytes: &[u8]) {
+        match self.phase.load(Relaxed) {
+            SERVING => return,
+            WAITING => {
+                self.since.store(self.clock.now(), Relaxed);
+                self.phase.store(HEAD, Relaxed);
+            }
+            _ => {}
         }
+        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = HEAD_KEPT.saturating_sub(head.len());
+        head.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     fn write_waits(&self) {
@@ -167,6 +182,15 @@ impl Pulse {
     }
 }
 
+/// Whether a head has a `Content-Length`. It may begin with the end of something else, and have a body after it.
+fn tells_a_length(head: &[u8]) -> bool {
+    let end = head.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap_or(head.len());
+    head[..end].split(|byte| *byte == b'\n').any(|line| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"content-length")
+    })
+}
+
 /// A socket that leaves marks.
 #[derive(Debug)]
 pub(super) struct Marked<S> {
@@ -180,7 +204,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Marked<S> {
         let before = buf.filled().len();
         let read = ready!(Pin::new(&mut this.stream).poll_read(cx, buf));
         if buf.filled().len() > before {
-            this.pulse.heard();
+            this.pulse.heard(&buf.filled()[before..]);
         }
         Poll::Ready(read)
     }

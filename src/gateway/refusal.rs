@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::admit::ALLOWED;
-use crate::crm::{CrmError, Dialect, Head};
 use crate::crm::upstream::flow::Flow;
+use crate::crm::{CrmError, Dialect, Head};
 use crate::domain::delete::Refusal;
 
 /// A refusal that waiting does not help.
@@ -67,6 +67,34 @@ fn problem(refusal: &Refusal) -> Response<Bytes> {
     response
 }
 
+pub(super) fn bad_path(why: &str) -> Refusal {
+    let detail = format!("the path can be read in more than one way: {why}");
+    because(400, "bad_path", &detail, "write the path as the CRM's documentation does")
+}
+
+pub(super) fn other_verb() -> Refusal {
+    let detail = "the request asks for another verb with _method";
+    because(400, "verb_override", detail, "send the verb itself in the request line")
+}
+
+pub(super) fn broken_body() -> Refusal {
+    because(400, "broken_body", "the body of the request broke off or is not framed correctly", "send it again")
+}
+
+pub(super) fn changed_on_the_way() -> Refusal {
+    because(500, "internal", "the request would have changed on its way and was not sent", "report this")
+}
+
+pub(super) fn not_understood(why: &str) -> Refusal {
+    let detail = format!("this looks like a delete that crm-undo does not know, so it was not forwarded: {why}");
+    because(403, "not_understood", &detail, "use a call listed in docs/delete-dialects.md")
+}
+
+pub(super) fn unreadable(why: &str) -> Refusal {
+    let detail = format!("this looks like a delete and cannot be read, so it was not forwarded: {why}");
+    because(400, "unreadable_delete", &detail, "name the records in the form the CRM documents")
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -75,8 +103,7 @@ mod tests {
 
     #[test]
     fn what_went_wrong_is_told_honestly() {
-        let busy =
-            CrmError::Transient { retry_after: Some(Duration::from_secs(3)), detail: "queue".into() };
+        let busy = CrmError::Transient { retry_after: Some(Duration::from_secs(3)), detail: "queue".into() };
         let away = CrmError::Transient { retry_after: None, detail: "refused".into() };
         let lost = CrmError::Ambiguous { detail: "cut".into() };
         let wrong = CrmError::Permanent { status: None, detail: "no".into() };

@@ -98,7 +98,7 @@ pub(super) async fn relink(
 /// What no longer holds for a body that is not the CRM's own byte for byte.
 fn altered(headers: &mut HeaderMap) {
     if let Some(tag) = headers.get(header::ETAG)
-        && !tag.as_bytes().starts_with(b"W/")
+        && tag.as_bytes().starts_with(b"\"")
     {
         let weak = [b"W/", tag.as_bytes()].concat();
         let weak = HeaderValue::from_bytes(&weak).expect("a header value with ASCII before it is one");
@@ -131,7 +131,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
     let essence = value.split(';').next().unwrap_or_default().trim();
     let ends = |tail: &str| {
-        essence.len() >= tail.len() && essence.as_bytes()[essence.len() - tail.len()..].eq_ignore_ascii_case(tail.as_bytes())
+        essence.len() >= tail.len()
+            && essence.as_bytes()[essence.len() - tail.len()..].eq_ignore_ascii_case(tail.as_bytes())
     };
     ends("/json") || ends("+json")
 }

@@ -1,34 +1,25 @@
-//! The way of one request: admitted, read, classified, renamed; then relayed, carried out, or refused.
+//! What one gateway thread serves with, and how it receives a request.
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use http::{HeaderValue, Request, Response, header};
+use hyper::body::Incoming;
 
-use super::canonical::{self, Reading};
+use super::admit;
 use super::hops::{self, Origin};
 use super::hosts::Hosts;
 use super::links::Address;
 use super::pulse::{Answered, Brought, Pulse};
-use super::refusal::{because, no_answer, worded};
-use super::{admit, relink, rename, undo};
+use super::refusal::worded;
+use super::visit::{Visit, listen_on};
 use crate::crm::upstream::Upstream;
-use crate::crm::upstream::flow::{self, Flow, Unread};
-use crate::crm::{Connector, Head, Lane, Renamed, Triage};
-use crate::domain::delete::{Recognised, Refusal};
+use crate::crm::upstream::flow::Flow;
+use crate::crm::{Connector, Head};
+use crate::domain::delete::Refusal;
 use crate::engine::Engine;
-use crate::engine::delete::{DeleteRequest, caller};
-
-/// Of a body that is refused, this much is still read, so that the sender gets to read why.
-const LISTEN_ON: usize = 16 << 20;
-/// And for this long.
-const LISTEN_FOR: Duration = Duration::from_secs(5);
 
 /// One connection, as one gateway thread sees it.
 #[derive(Debug)]
@@ -52,20 +43,6 @@ pub(super) struct Desk {
     pub(super) refused: metrics::Counter,
 }
 
-/// One request, admitted.
-struct Visit<'a> {
-    desk: &'a Desk,
-    account: &'a Account,
-    pulse: &'a Arc<Pulse>,
-    parts: Parts,
-    /// What is classified and what is sent.
-    target: PathAndQuery,
-    /// The gateway's own address in the client's words, if links have to lead back to it.
-    own_address: Option<String>,
-    /// The target in new ids.
-    moved_to: Option<HeaderValue>,
-}
-
 impl Desk {
     /// Answers one request.
     pub(super) async fn serve(
@@ -74,39 +51,34 @@ impl Desk {
         pulse: &Arc<Pulse>,
         origin: &Origin,
     ) -> Result<Response<Answered>, Infallible> {
-        pulse.begin();
         let (parts, body) = request.into_parts();
-        let unframed = admit::is_unframed(&parts);
-        let mut response = match admit::admit(&parts, &self.hosts) {
+        let two_lengths = pulse.begin(parts.headers.contains_key(header::TRANSFER_ENCODING));
+        let mut doubtful = admit::is_unframed(&parts);
+        let admitted = if two_lengths { Err(admit::two_lengths()) } else { admit::admit(&parts, &self.hosts) };
+        let mut response = match admitted {
             Ok(account) => self.visit(&self.accounts[account], parts, body, pulse, origin).await,
-            Err(refusal) => self.turn_away(&parts, body, pulse, &refusal).await,
+            Err(refusal) => {
+                doubtful = true;
+                self.turn_away(&parts, body, pulse, &refusal).await
+            }
         };
-        if unframed || pulse.body_broke() {
+        if doubtful || pulse.body_broke() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Answered { body, pulse: Arc::clone(pulse) }))
     }
 
     /// A request that was not admitted. Without a connection its vendor is only known if there is but one.
-    async fn turn_away(
-        &self,
-        parts: &Parts,
-        body: Incoming,
-        pulse: &Arc<Pulse>,
-        refusal: &Refusal,
-    ) -> Response<Flow> {
+    async fn turn_away(&self, parts: &Parts, body: Incoming, pulse: &Arc<Pulse>, refusal: &Refusal) -> Response<Flow> {
         self.refused.increment(1);
-        listen_on(&parts.headers, Brought { body, pulse: Arc::clone(pulse) }).await;
+        if !parts.headers.contains_key(header::EXPECT) {
+            listen_on(Brought { body, pulse: Arc::clone(pulse) }).await;
+        }
         let first = self.accounts.first();
-        let one_vendor = first.filter(|first| {
-            self.accounts.iter().all(|account| account.connector.vendor() == first.connector.vendor())
-        });
-        let head = Head {
-            method: &parts.method,
-            path: parts.uri.path(),
-            query: parts.uri.query(),
-            headers: &parts.headers,
-        };
+        let one_vendor = first
+            .filter(|first| self.accounts.iter().all(|account| account.connector.vendor() == first.connector.vendor()));
+        let head =
+            Head { method: &parts.method, path: parts.uri.path(), query: parts.uri.query(), headers: &parts.headers };
         match one_vendor {
             Some(account) => worded(Some(&*account.connector), &head, refusal),
             None => worded(None, &head, refusal),
@@ -125,284 +97,13 @@ impl Desk {
         let own_address = host
             .filter(|host| !host.eq_ignore_ascii_case(account.upstream.host()))
             .map(|host| format!("http://{host}"));
+        let waits = parts.headers.contains_key(header::EXPECT);
         hops::request(&mut parts.headers, origin);
         // An upgrade that is not passed on is not offered either.
         parts.extensions = http::Extensions::new();
         let body = Brought { body, pulse: Arc::clone(pulse) };
         let target = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let visit = Visit { desk: self, account, pulse, parts, target, own_address, moved_to: None };
-        visit.classify(body).await
+        let visit = Visit { desk: self, account, pulse, parts, waits, target, own_address, moved_to: None };
+        visit.answer(body).await
     }
-}
-
-impl Visit<'_> {
-    async fn classify(mut self, body: Brought) -> Response<Flow> {
-        let triage = match canonical::read(self.target.path()) {
-            Reading::One(path) if path.len() == self.target.path().len() => self.triage(&path),
-            Reading::One(folded) => {
-                let triage = self.triage(&folded);
-                // A read passes untouched; anything else is sent as it was classified.
-                if !(triage == Triage::Stream && self.parts.method.is_safe()) {
-                    match with_query(&folded, self.target.query()) {
-                        Some(target) => self.target = target,
-                        None => return self.refuse(body, bad_path("it cannot be sent")).await,
-                    }
-                }
-                triage
-            }
-            Reading::Many { why, readings } => {
-                let plainly_read = self.parts.method.is_safe()
-                    && readings.iter().all(|reading| self.triage(reading) == Triage::Stream);
-                if !plainly_read {
-                    return self.refuse(body, bad_path(why)).await;
-                }
-                return self.relay(body.into_flow()).await;
-            }
-        };
-        if !self.parts.method.is_safe() && self.target.query().is_some_and(|q| admit::overrides_verb(q.as_bytes())) {
-            return self.refuse(body, other_verb()).await;
-        }
-        match triage {
-            Triage::Stream => self.stream(body).await,
-            Triage::Buffer(cap) => self.buffer(body, cap).await,
-            Triage::Refuse(why) => self.refuse(body, not_understood(&why)).await,
-        }
-    }
-
-    fn triage(&self, path: &str) -> Triage {
-        let (method, headers) = (&self.parts.method, &self.parts.headers);
-        self.account.connector.triage(&Head { method, path, query: self.target.query(), headers })
-    }
-
-    fn head(&self) -> Head<'_> {
-        Head {
-            method: &self.parts.method,
-            path: self.target.path(),
-            query: self.target.query(),
-            headers: &self.parts.headers,
-        }
-    }
-
-    async fn stream(mut self, body: Brought) -> Response<Flow> {
-        if let Some(renamed) = rename::rename(&self.desk.engine, self.account, &self.head(), &Bytes::new()).await {
-            if !self.take_name(&renamed) || self.triage(self.target.path()) != Triage::Stream {
-                return self.refuse(body, not_understood("with new ids it is no longer the request it was")).await;
-            }
-        }
-        self.relay(body.into_flow()).await
-    }
-
-    async fn buffer(mut self, mut body: Brought, cap: usize) -> Response<Flow> {
-        let coded = self.parts.headers.get_all(header::CONTENT_ENCODING).iter();
-        if !coded.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            let detail = "a request that may delete something cannot be read compressed";
-            return self.refuse(body, because(415, "coded_body", detail, "send it without Content-Encoding")).await;
-        }
-        let too_large = || {
-            let detail = format!("a request that may delete something is read whole, and this one has over {cap} bytes");
-            because(413, "body_too_large", &detail, "name fewer records in one request")
-        };
-        if body.size_hint().lower() > cap as u64 {
-            return self.refuse(body, too_large()).await;
-        }
-        let mut bytes = match flow::collect(&mut body, cap).await {
-            Ok(bytes) => bytes,
-            Err(Unread::TooLarge(_)) => return self.refuse(body, too_large()).await,
-            Err(Unread::Broken(_)) => return self.refuse(body, broken_body()).await,
-        };
-        if is_form(&self.parts.headers, &bytes) {
-            return self.refuse(body, other_verb()).await;
-        }
-        if let Some(renamed) = rename::rename(&self.desk.engine, self.account, &self.head(), &bytes).await {
-            if !self.take_name(&renamed) || matches!(self.triage(self.target.path()), Triage::Refuse(_)) {
-                return self.refuse(body, not_understood("with new ids it is no longer the request it was")).await;
-            }
-            if let Some(changed) = renamed.body {
-                bytes = changed;
-                self.parts.headers.remove(header::CONTENT_LENGTH);
-            }
-        }
-        match self.account.connector.recognise(&self.head(), &bytes) {
-            Recognised::NotADelete => self.relay(Flow::whole(bytes)).await,
-            Recognised::Unreadable(why) => self.refuse(body, unreadable(&why)).await,
-            Recognised::Delete(intent) => {
-                let mut headers = self.parts.headers.clone();
-                // What became of it is read from the answer, so the answer has to be readable.
-                headers.remove(header::ACCEPT_ENCODING);
-                let mut request = Request::new(bytes);
-                *request.method_mut() = self.parts.method.clone();
-                *request.uri_mut() = Uri::from(self.target.clone());
-                *request.headers_mut() = headers;
-                if !self.is_what_was_classified(request.uri()) {
-                    return self.refuse(body, changed_on_the_way()).await;
-                }
-                let engine = self.desk.engine.clone();
-                let name = self.account.name.clone();
-                let request = DeleteRequest { request, intent };
-                // On the main runtime: neither this connection nor this thread can cut it.
-                let task = self.desk.main.spawn(async move { engine.delete(&name, request).await });
-                match task.await {
-                    Ok(answer) => {
-                        let response = undo::answer(&*self.account.connector, &self.head(), answer);
-                        self.finish(response).await
-                    }
-                    Err(_) => {
-                        let detail = "crm-undo failed while it carried out this delete; it may have happened";
-                        self.refuse(body, because(500, "internal", detail, "look at /api/v1/operations")).await
-                    }
-                }
-            }
-        }
-    }
-
-    /// The request in new ids. Whether it can be sent like that.
-    fn take_name(&mut self, renamed: &Renamed) -> bool {
-        let Ok(target) = renamed.target.parse::<PathAndQuery>() else { return false };
-        if target.as_str() != renamed.target || !matches!(canonical::read(target.path()), Reading::One(path) if path == target.path()) {
-            return false;
-        }
-        if target != self.target || renamed.body.is_some() {
-            self.moved_to = HeaderValue::from_str(target.as_str()).ok();
-        }
-        tracing::debug!(connection = %self.account.name, records = renamed.changes.len(), "old ids followed");
-        self.target = target;
-        true
-    }
-
-    async fn relay(mut self, body: Flow) -> Response<Flow> {
-        let mut request = Request::new(body);
-        *request.method_mut() = self.parts.method.clone();
-        *request.uri_mut() = Uri::from(self.target.clone());
-        *request.headers_mut() = std::mem::take(&mut self.parts.headers);
-        if self.own_address.is_some() {
-            relink::accept_what_can_be_read(request.headers_mut());
-        }
-        if !self.is_what_was_classified(request.uri()) {
-            return self.say(&changed_on_the_way());
-        }
-        self.desk.relayed.increment(1);
-        match self.account.upstream.relay(Lane::Live, request).await {
-            Ok(mut response) => {
-                if response.status().is_informational() {
-                    return self.say(&because(502, "bad_answer", "the CRM answered with no answer", "try it again"));
-                }
-                hops::answer(response.headers_mut());
-                self.finish(response).await
-            }
-            Err(_) if self.pulse.body_broke() => self.say(&broken_body()),
-            Err(error) => self.say(&no_answer(&error, !self.parts.method.is_safe())),
-        }
-    }
-
-    /// P2, the last look before anything leaves.
-    fn is_what_was_classified(&self, uri: &Uri) -> bool {
-        uri.path_and_query().is_some_and(|sent| sent.as_str() == self.target.as_str())
-    }
-
-    /// Links that lead back, and where the record is now.
-    async fn finish(self, response: Response<Flow>) -> Response<Flow> {
-        let mut response = match &self.own_address {
-            None => response,
-            Some(own) => {
-                let has_body = self.parts.method != Method::HEAD && response.status() != StatusCode::NOT_MODIFIED;
-                match relink::relink(response, &self.account.address, own, has_body).await {
-                    Ok(response) => response,
-                    Err(_) => {
-                        let hint = "look before you send it again, if it changes something";
-                        return self.say(&because(502, "broken_answer", "the CRM's answer broke off", hint));
-                    }
-                }
-            }
-        };
-        if let Some(target) = self.moved_to {
-            response.headers_mut().insert(header::CONTENT_LOCATION, target);
-        }
-        response
-    }
-
-    fn say(&self, refusal: &Refusal) -> Response<Flow> {
-        self.desk.refused.increment(1);
-        worded(Some(&*self.account.connector), &self.head(), refusal)
-    }
-
-    /// Refuses and writes it down; the sender may finish what he has to say.
-    async fn refuse(self, body: Brought, refusal: Refusal) -> Response<Flow> {
-        if !self.parts.method.is_safe() || matches!(refusal.code, "not_understood" | "unreadable_delete") {
-            let (engine, name) = (self.desk.engine.clone(), self.account.name.clone());
-            let (by, code) = (caller(&self.parts.headers), refusal.code);
-            let noted = self.desk.main.spawn(async move { engine.refused(&name, &by, None, code, Vec::new()).await });
-            let _ = noted.await;
-        }
-        listen_on(&self.parts.headers, body).await;
-        self.say(&refusal)
-    }
-}
-
-impl Brought {
-    /// On its way to the CRM. Most requests have no body, and need no box for it.
-    fn into_flow(self) -> Flow {
-        if self.is_end_stream() { Flow::empty() } else { Flow::boxed(self) }
-    }
-}
-
-/// A socket closed on unread bytes takes the answer with it. Who waits to be asked for the body is not asked.
-async fn listen_on(headers: &HeaderMap, mut body: Brought) {
-    if body.is_end_stream() || headers.contains_key(header::EXPECT) {
-        return;
-    }
-    let reading = async {
-        let mut length = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            length += frame.data_ref().map_or(0, Bytes::len);
-            if length > LISTEN_ON {
-                return;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(LISTEN_FOR, reading).await;
-}
-
-/// Whether the body is a form that asks for another verb.
-fn is_form(headers: &HeaderMap, body: &[u8]) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("multipart/form-data") {
-        return body.windows(7).any(|word| word.eq_ignore_ascii_case(b"_method"));
-    }
-    // A form without its name is read as one by some servers; JSON has no bare `_method=`.
-    !kind.to_ascii_lowercase().ends_with("json") && admit::overrides_verb(body)
-}
-
-fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
-    let text = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    let target = text.parse::<PathAndQuery>().ok()?;
-    (target.as_str() == text).then_some(target)
-}
-
-fn bad_path(why: &str) -> Refusal {
-    let detail = format!("the path can be read in more than one way: {why}");
-    because(400, "bad_path", &detail, "write the path as the CRM's documentation does")
-}
-
-fn other_verb() -> Refusal {
-    let detail = "the request asks for another verb with _method";
-    because(400, "verb_override", detail, "send the verb itself in the request line")
-}
-
-fn broken_body() -> Refusal {
-    because(400, "broken_body", "the body of the request broke off or is not framed correctly", "send it again")
-}
-
-fn changed_on_the_way() -> Refusal {
-    because(500, "internal", "the request would have changed on its way and was not sent", "report this")
-}
-
-fn not_understood(why: &str) -> Refusal {
-    let detail = format!("this looks like a delete that crm-undo does not know, so it was not forwarded: {why}");
-    because(403, "not_understood", &detail, "use a call listed in docs/delete-dialects.md")
-}
-
-fn unreadable(why: &str) -> Refusal {
-    let detail = format!("this looks like a delete and cannot be read, so it was not forwarded: {why}");
-    because(400, "unreadable_delete", &detail, "name the records in the form the CRM documents")
 }

@@ -6,7 +6,8 @@ use super::world::{LONG, World, ok};
 
 #[tokio::test]
 async fn a_delete_is_carried_out_and_can_be_undone() {
-    let world = World::new(|_| b"HTTP/1.1 204 No Content\r\nX-Crm: 1\r\nConnection: x-own\r\nX-Own: 2\r\n\r\n".to_vec()).await;
+    let world =
+        World::new(|_| b"HTTP/1.1 204 No Content\r\nX-Crm: 1\r\nConnection: x-own\r\nX-Own: 2\r\n\r\n".to_vec()).await;
     let told = world.say("DELETE /records/1?a[]=b HTTP/1.1\r\nHost: a\r\nAuthorization: mine\r\nAccept-Encoding: gzip\r\nContent-Length: 0\r\n\r\n").await.unwrap();
     assert_eq!((told.status(), told.one("x-crm"), told.one("x-own")), (204, Some("1"), None));
     let operation = told.one("undo-id").expect("an operation").to_owned();
@@ -43,7 +44,11 @@ async fn a_body_decides_and_what_it_does_not_decide_is_refused() {
         assert!(world.store.told().contains(&format!("refused {code}")), "{code} is in the audit log");
     }
     assert_eq!(world.heard().len(), 2, "nothing else was forwarded");
-    let chunked = format!("POST /form HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n", 1001, "x".repeat(1001));
+    let chunked = format!(
+        "POST /form HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n",
+        1001,
+        "x".repeat(1001)
+    );
     assert_eq!(world.say(chunked).await.unwrap().status(), 413);
 }
 

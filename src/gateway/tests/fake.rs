@@ -99,7 +99,8 @@ impl Dialect for Fake {
         let path = record(head.path).and_then(|old| successor(&old)).map(|new| format!("/{new}"));
         let query = head.query.map(|query| format!("?{query}")).unwrap_or_default();
         let target = format!("{}{query}", path.unwrap_or_else(|| head.path.to_owned()));
-        let body = self.names_in_body(head, body).first().and_then(successor).map(|new| format!("delete={}", new.id).into());
+        let body =
+            self.names_in_body(head, body).first().and_then(successor).map(|new| format!("delete={}", new.id).into());
         (!changes.is_empty()).then_some(Renamed { target, body, changes })
     }
 

@@ -37,7 +37,9 @@ async fn framing_that_can_be_read_in_two_ways_is_refused() {
         "X\0: y",
         "X: y\rContent-Length: 5",
     ] {
-        let request = format!("POST /api HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n");
+        let request = format!(
+            "POST /api HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
+        );
         let mut client = world.connect().await;
         client.write(request.as_bytes()).await;
         let told = client.read().await.unwrap_or_default();
@@ -51,7 +53,9 @@ async fn framing_that_can_be_read_in_two_ways_is_refused() {
 #[tokio::test]
 async fn chunks_that_are_no_chunks_are_a_bad_request() {
     let world = world().await;
-    for chunks in ["zz\r\nab\r\n0\r\n\r\n", "5\r\nab\r\n0\r\n\r\n", "-1\r\n\r\n", "ffffffffffffffffff\r\n", "2\nab\n0\n\n"] {
+    for chunks in
+        ["zz\r\nab\r\n0\r\n\r\n", "5\r\nab\r\n0\r\n\r\n", "-1\r\n\r\n", "ffffffffffffffffff\r\n", "2\nab\n0\n\n"]
+    {
         for path in ["/form", "/streamed"] {
             let request = format!("POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
             let mut client = world.connect().await;
@@ -100,10 +104,16 @@ async fn overrides_never_arrive() {
         ("/streamed?a=1&%5Fmethod=DELETE", "application/json", "{}"),
         ("/form", "application/x-www-form-urlencoded", "a=1&_method=DELETE"),
         ("/form", "application/x-www-form-urlencoded; charset=utf-8", "%5f%6dethod=DELETE"),
-        ("/form", "multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nDELETE"),
+        (
+            "/form",
+            "multipart/form-data; boundary=x",
+            "--x\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nDELETE",
+        ),
     ] {
         let length = body.len();
-        let request = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}");
+        let request = format!(
+            "POST {target} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
         let told = world.say(request).await.unwrap();
         assert_eq!((told.status(), told.text().contains("verb_override")), (400, true), "{target} {body}");
     }
@@ -127,7 +137,12 @@ async fn odd_paths_that_are_no_reads_are_refused_and_written_down() {
         "/%D1%8E",
     ] {
         let told = world.say(format!("DELETE {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")).await.unwrap();
-        assert_eq!((told.status(), told.text().starts_with("fake says bad_path")), (400, true), "{path}: {}", told.text());
+        assert_eq!(
+            (told.status(), told.text().starts_with("fake says bad_path")),
+            (400, true),
+            "{path}: {}",
+            told.text()
+        );
     }
     assert!(world.heard().is_empty());
     assert_eq!(world.store.told(), vec!["refused bad_path"; 11]);
@@ -151,7 +166,11 @@ async fn targets_hosts_and_expectations() {
     ] {
         let told = world.say(request).await.unwrap_or_default();
         // hyper closes without a word on what is no HTTP/1.
-        assert!(told.status() == status || (request.starts_with("PRI") && told.status() == 0), "{request:?}: {}", told.first);
+        assert!(
+            told.status() == status || (request.starts_with("PRI") && told.status() == 0),
+            "{request:?}: {}",
+            told.first
+        );
     }
     assert!(world.heard().iter().all(|heard| heard.one("upgrade").is_none() && heard.one("connection").is_none()));
     assert!(world.heard().iter().all(|heard| heard.first == "GET /x HTTP/1.1"));
@@ -174,8 +193,8 @@ async fn bytes_after_a_delete_without_a_length_never_become_a_request() {
 async fn pipelined_reads_are_answered_in_order() {
     let world = World::new(|heard| ok(&heard.first)).await;
     let mut client = world.connect().await;
-    let requests: String = (0..20).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
-    client.write(requests.as_bytes()).await;
+    let requests: Vec<_> = (0..20).map(|n| format!("GET /{n} HTTP/1.1\r\nHost: a\r\n\r\n")).collect();
+    client.write(requests.concat().as_bytes()).await;
     for number in 0..20 {
         assert_eq!(client.read().await.unwrap().text(), format!("GET /{number} HTTP/1.1"));
     }
@@ -192,4 +211,13 @@ async fn a_client_that_waits_to_be_asked_is_asked() {
     assert_eq!(client.read().await.unwrap().status(), 200);
     assert_eq!(world.heard()[0].body, b"ab");
     assert_eq!(world.heard()[0].one("expect"), None);
+}
+
+#[tokio::test]
+async fn a_refused_client_that_waits_is_not_asked_for_its_body() {
+    let world = world().await;
+    let mut client = world.connect().await;
+    client.write(b"POST /refused HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9000000\r\n\r\n").await;
+    assert_eq!(client.read().await.unwrap().status(), 403);
+    assert!(client.closed(Duration::from_secs(5)).await);
 }

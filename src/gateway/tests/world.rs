@@ -122,7 +122,7 @@ async fn line(stream: &mut TcpStream, held: &mut Vec<u8>) -> Option<String> {
 }
 
 async fn more(stream: &mut TcpStream, held: &mut Vec<u8>) -> Option<()> {
-    let mut some = [0; 16 << 10];
+    let mut some = vec![0; 16 << 10];
     match stream.read(&mut some).await {
         Ok(0) | Err(_) => None,
         Ok(length) => {
@@ -179,8 +179,7 @@ impl World {
             has_own_token: true,
         };
         let store = Arc::new(store);
-        let engine =
-            Engine::new(store.clone(), vec![connection], Policy::default(), Arc::new(Real), Arc::new(Real));
+        let engine = Engine::new(store.clone(), vec![connection], Policy::default(), Arc::new(Real), Arc::new(Real));
         let bound = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
         let gateway = bound.address();
         let shutdown = CancellationToken::new();
@@ -191,7 +190,9 @@ impl World {
     }
 
     pub(super) async fn connect(&self) -> Client {
-        Client { stream: TcpStream::connect(self.gateway).await.unwrap(), held: vec![] }
+        let stream = TcpStream::connect(self.gateway).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client { stream, held: vec![] }
     }
 
     /// Sends bytes on a connection of their own; the first answer, if there is one.
@@ -208,6 +209,7 @@ impl World {
 
 async fn crm_loop(listener: TcpListener, script: Script, heard: Arc<Mutex<Vec<Message>>>) {
     while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = stream.set_nodelay(true);
         let (script, heard) = (Arc::clone(&script), Arc::clone(&heard));
         tokio::spawn(async move {
             let mut held = Vec::new();
