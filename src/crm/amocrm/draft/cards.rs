@@ -36,11 +36,8 @@ pub fn card(d: &mut Drafting<'_>, record: &Value) {
     fields::fields(d, &of.object, record, &mut body);
     tags(d, record, &mut body);
     read_only(d, record);
-    let wave = match of.object.as_str() {
-        "companies" => 0,
-        "contacts" => 1,
-        _ => 2,
-    };
+    // Before what names them in its fields: rows of lists name people, deals and customers name rows of lists.
+    let wave = if matches!(of.object.as_str(), "companies" | "contacts") { 0 } else { 2 };
     let act = Act::Create { object: of.object.clone(), catalog: None, body: Value::Object(body), open_stage };
     d.step(wave, What::Recreate, of.clone(), Vec::new(), &act);
     hanging(d, &of, record);
@@ -113,6 +110,8 @@ pub fn segment(d: &mut Drafting<'_>, record: &Value) {
     let mut body = Map::new();
     d.copy(record, &mut body, &["name", "color", "available_products_price_types"], None);
     fields::fields(d, "segments", record, &mut body);
+    // Nothing says that a segment's time could be set (§2.4).
+    d.lose("created_at", "read_only", "the time a segment was made cannot be written");
     let act = Act::Create { object: of.object.clone(), catalog: None, body: Value::Object(body), open_stage: None };
     d.step(0, What::Recreate, of.clone(), Vec::new(), &act);
     for customer in links::ids(&rows::rows(d.snapshot, "members")) {

@@ -101,6 +101,66 @@ async fn a_family_comes_back_as_it_was(#[case] switches: Value) {
     assert_eq!(crm.made("tasks").await, 4);
 }
 
+/// A customer with purchases, in a segment, linked to a row of a list whose fields name other records.
+#[rstest]
+#[case::as_it_is(json!({}))]
+#[case::lists_lag(json!({"index_delay_ms": 200}))]
+#[tokio::test]
+async fn a_customer_comes_back_as_it_was(#[case] switches: Value) {
+    let crm = Crm::start(json!({})).await;
+    let contact = crm.make("/api/v4/contacts", json!({"name": "Анна", "created_at": 1_690_000_001})).await;
+    let element = crm
+        .make(
+            "/api/v4/catalogs/4100/elements",
+            json!({"name": "Hinge", "created_at": 1_690_000_002, "created_by": 72, "custom_fields_values": [
+                {"field_code": "SKU", "values": [{"value": "H-1"}]}, {"field_code": "PRICE", "values": [{"value": "9.50"}]},
+                {"field_code": "GROUP", "values": [{"value": "Glass"}]},
+                {"field_id": 707, "values": [{"value": {"name": "Анна", "entity_id": contact, "entity_type": "contacts"}}]}]}),
+        )
+        .await;
+    let segment = crm.make("/api/v4/customers/segments", json!({"name": "Loyal", "color": "ad4747"})).await;
+    let customer = crm
+        .make(
+            "/api/v4/customers",
+            json!({"name": "Regular", "next_price": 500, "next_date": 1_890_000_000, "created_at": 1_690_000_003,
+                "created_by": 73, "_embedded": {"segments": [{"id": segment}], "tags": [{"name": "опт"}]},
+                "custom_fields_values": [{"field_id": 513, "values": [{"catalog_id": 4100, "catalog_element_id": element}]}]}),
+        )
+        .await;
+    let links = json!([
+        {"entity_id": customer, "to_entity_id": contact, "to_entity_type": "contacts", "metadata": {"is_main": true}},
+        {"entity_id": customer, "to_entity_id": element, "to_entity_type": "catalog_elements",
+            "metadata": {"quantity": 3, "catalog_id": 4100}}]);
+    crm.post("/api/v4/customers/link", links).await;
+    let bought = |price: u64| {
+        json!({"price": price, "comment": "paid", "completed_at": 1_690_000_500,
+            "_embedded": {"catalog_elements": [{"id": element, "metadata": {"catalog_id": 4100, "quantity": 2}}]}})
+    };
+    crm.post(&format!("/api/v4/customers/{customer}/transactions"), json!([bought(100), bought(200)])).await;
+
+    let records =
+        [("contacts", contact), ("catalog_elements", element), ("segments", segment), ("customers", customer)];
+    let records = records.map(|(object, id)| RecordRef::new(object, id));
+    let mut snapshots = Vec::new();
+    for record in &records {
+        snapshots.push(crm.read(record).await);
+    }
+    crm.ask(http::Method::DELETE, &format!("/api/v4/customers/segments/{segment}"), None).await;
+    for record in [&records[3], &records[1], &records[0]] {
+        crm.remove(record).await;
+    }
+    crm.post("/_mock/switches", switches).await;
+    let restored = crm.restore(&snapshots).await;
+    assert_eq!(restored.failed, []);
+    let losses: Vec<String> = restored.losses.iter().map(|loss| format!("{} {}", loss.record, loss.field)).collect();
+    assert_eq!(losses, [format!("{} created_at", records[2])]);
+    tokio::time::sleep(super::DELAY).await;
+    for snapshot in &snapshots {
+        assert_eq!(crm.differences(snapshot, &restored).await, [], "{}", snapshot.of);
+    }
+    assert_eq!(crm.made("transactions").await, 4);
+}
+
 #[tokio::test]
 async fn times_of_notes_that_the_crm_ignores_are_reported() {
     let crm = Crm::start(json!({})).await;
