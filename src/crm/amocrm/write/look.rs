@@ -58,6 +58,31 @@ pub async fn above(pen: &Pen<'_>, place: &Place, newest: u64) -> Result<Option<V
     Ok(None)
 }
 
+/// All rows that may have been made at `since` (unix seconds) or later: ids grow, and no record was last changed before
+/// it was made. `None`: they cannot be told.
+pub async fn since(pen: &Pen<'_>, place: &Place, since: i64) -> Result<Option<Vec<Value>>, CrmError> {
+    let mut found = Vec::new();
+    for number in 1..=PAGES {
+        let page = page(pen, place, number, ROWS).await?;
+        let sorted = descending(&page.rows);
+        if !sorted && !(number == 1 && page.whole) {
+            return Ok(None);
+        }
+        for row in page.rows {
+            match row.get("updated_at").and_then(Value::as_i64) {
+                None => return Ok(None),
+                Some(at) if at >= since => found.push(row),
+                Some(_) if sorted => return Ok(Some(found)),
+                Some(_) => {}
+            }
+        }
+        if page.whole {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
 async fn page(pen: &Pen<'_>, place: &Place, page: usize, limit: usize) -> Result<Page, CrmError> {
     let target = format!("{}?order[id]=desc&limit={limit}&page={page}", place.path);
     let body = pen.get(target).await?.unwrap_or_default();
