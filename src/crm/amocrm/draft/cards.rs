@@ -75,9 +75,12 @@ fn hanging(d: &mut Drafting<'_>, of: &RecordRef, record: &Value) {
     match rows::part(d.snapshot, "files") {
         None => d.lose("files", "not_read", "which files are attached was not read"),
         Some(Value::Array(files)) if !files.is_empty() => {
-            let files = files.iter().filter_map(|file| text_at(file, "file_uuid").map(str::to_owned)).collect();
             d.returns("files");
-            d.step(4, What::Set, of.clone(), vec![of.clone()], &Act::Attach { on: of.clone(), files });
+            // Each by itself: one that lies in the bin would keep the others away.
+            for uuid in files.iter().filter_map(|file| text_at(file, "file_uuid")) {
+                let act = Act::Attach { on: of.clone(), files: vec![uuid.to_owned()] };
+                d.step(4, What::Set, of.clone(), vec![of.clone()], &act);
+            }
         }
         Some(_) => {}
     }

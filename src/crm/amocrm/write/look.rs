@@ -65,7 +65,8 @@ pub async fn since(pen: &Pen<'_>, place: &Place, since: i64) -> Result<Option<Ve
     for number in 1..=PAGES {
         let page = page(pen, place, number, ROWS).await?;
         let sorted = descending(&page.rows);
-        if !sorted && !(number == 1 && page.whole) {
+        let told = sorted || (number == 1 && page.whole);
+        if !told {
             return Ok(None);
         }
         for row in page.rows {

@@ -47,6 +47,9 @@ async fn family(crm: &Crm) -> Vec<RecordRef> {
         .await;
     let link = json!([{"entity_id": contact, "to_entity_id": company, "to_entity_type": "companies"}]);
     crm.post("/api/v4/contacts/link", link).await;
+    let second = crm.make("/api/v4/contacts", json!({"name": "Борис", "created_at": 1_690_000_004})).await;
+    let link = json!([{"entity_id": lead, "to_entity_id": second, "to_entity_type": "contacts"}]);
+    crm.post("/api/v4/leads/link", link).await;
     let notes = json!([
         {"entity_id": lead, "note_type": "common", "params": {"text": "Asked"}, "created_at": 1_690_000_100, "created_by": 72},
         {"entity_id": lead, "note_type": "common", "params": {"text": "Asked"}, "created_at": 1_690_000_200},
@@ -60,7 +63,8 @@ async fn family(crm: &Crm) -> Vec<RecordRef> {
             "created_at": 1_690_000_400, "is_completed": true, "result": {"text": "done"}, "task_type_id": 2},
         {"entity_id": contact, "entity_type": "contacts", "text": "Write", "complete_till": 1_890_100_000}]);
     crm.post("/api/v4/tasks", tasks).await;
-    vec![RecordRef::new("companies", company), RecordRef::new("contacts", contact), RecordRef::new("leads", lead)]
+    let records = [("companies", company), ("contacts", contact), ("leads", lead), ("contacts", second)];
+    records.map(|(object, id)| RecordRef::new(object, id)).to_vec()
 }
 
 /// The CRM behaves as `switches` say when it is written to.
@@ -94,8 +98,8 @@ async fn a_family_comes_back_as_it_was(#[case] switches: Value) {
     for snapshot in &snapshots {
         assert_eq!(crm.differences(snapshot, &restored).await, [], "{}", snapshot.of);
     }
-    for object in ["companies", "contacts", "leads"] {
-        assert_eq!(crm.made(object).await, 2, "{object}");
+    for (object, times) in [("companies", 2), ("contacts", 4), ("leads", 2)] {
+        assert_eq!(crm.made(object).await, times, "{object}");
     }
     assert_eq!(crm.made("notes").await, 8);
     assert_eq!(crm.made("tasks").await, 4);
@@ -207,4 +211,52 @@ async fn surroundings_name_what_there_is_and_not_who() {
     assert!(around["fields"]["leads"].as_array().unwrap().iter().any(|field| field["is_computed"] == true));
     assert!(around["fields"]["contacts"][0]["enums"].as_array().unwrap().len() == 6);
     assert_eq!(around["account"]["_embedded"]["task_types"].as_array().map(Vec::is_empty), Some(false));
+}
+
+#[tokio::test]
+async fn files_come_back_where_they_hung() {
+    let crm = Crm::start(json!({})).await;
+    let mut files = Vec::new();
+    for name in ["plan.pdf", "photo.png"] {
+        let session = json!({"file_name": name, "file_size": 3, "content_type": "application/pdf"});
+        let session = crm.post("/v1.0/sessions", session).await["session_id"].as_str().unwrap().to_owned();
+        let file = crm.post(&format!("/v1.0/sessions/{session}/parts/1"), json!(123)).await;
+        files.push(
+            json!({"file_uuid": file["uuid"], "version_uuid": file["version_uuid"], "file_name": name, "file_size": 3}),
+        );
+    }
+    let field = json!([{"field_id": 658, "values": [{"value": files[0]}]}]);
+    let lead = json!({"name": "Deal", "created_at": 1_690_000_001, "custom_fields_values": field});
+    let lead = crm.make("/api/v4/leads", lead).await;
+    let target = format!("/api/v4/leads/{lead}/files");
+    let uuids: Vec<Value> = files.iter().map(|file| json!({"file_uuid": file["file_uuid"]})).collect();
+    crm.ask(http::Method::PUT, &target, Some(json!(uuids))).await;
+    let note = json!([{"entity_id": lead, "note_type": "attachment", "created_at": 1_690_000_002,
+        "params": {"file_uuid": files[1]["file_uuid"], "file_name": "photo.png"}}]);
+    crm.post("/api/v4/leads/notes", note).await;
+
+    let record = RecordRef::new("leads", lead);
+    let snapshot = crm.read(&record).await;
+    assert_eq!(crate::crm::amocrm::rows::rows(&snapshot, "files").len(), 2);
+    crm.remove(&record).await;
+    let restored = crm.restore(std::slice::from_ref(&snapshot)).await;
+    assert_eq!(restored.failed, []);
+    assert_eq!(restored.losses, []);
+    assert_eq!(crm.differences(&snapshot, &restored).await, []);
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_is_unknown() {
+    let crm = Crm::start(json!({})).await;
+    for (path, status) in [("users", 403), ("catalogs", 404), ("customers/segments", 402), ("leads/loss_reasons", 422)]
+    {
+        let fault = json!({"method": "GET", "path": format!("^/api/v4/{path}$"), "when": "before", "do": "status",
+            "status": status});
+        crm.post("/_mock/faults", fault).await;
+    }
+    let around = super::super::surroundings(crm.reach()).await.unwrap();
+    for part in ["users", "catalogs", "segments", "loss_reasons"] {
+        assert_eq!(around[part], Value::Null, "{part}");
+    }
+    assert!(around["pipelines"].is_array() && around["fields"]["leads"].is_array());
 }
