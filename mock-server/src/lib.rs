@@ -26,6 +26,7 @@ mod request;
 mod server;
 mod state;
 mod switches;
+mod uuids;
 mod vendors;
 mod world;
 

@@ -148,6 +148,12 @@ const SWITCHES: &[Switch] = &[
         row: "§1.1, §2.0",
     },
     Switch {
+        name: "old_access_after_refresh",
+        default: Default::Word(&["revoked", "valid"]),
+        means: "the access token that a refresh replaces",
+        row: "§1.2",
+    },
+    Switch {
         name: "unpaid",
         default: Default::Word(&["no", "writes", "all"]),
         means: "402 for writes, or for everything",

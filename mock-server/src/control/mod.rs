@@ -1,5 +1,6 @@
 //! The calls under `/_mock/`: what only the owner of a mock can ask. No token, never counted as traffic.
 
+mod integrations;
 mod screen;
 
 use http::StatusCode;
@@ -37,6 +38,9 @@ pub fn answer(state: &State, request: &Request) -> Answer {
             account.world.switches.turn(&body).map(|()| account.world.switches.shown())
         }
         ("POST", ["clock"]) => clock(state, &body),
+        ("GET", ["integrations"]) => Ok(json!({"integrations": state.account().tokens.shown()})),
+        ("POST", ["integrations"]) => integrations::set(state, &body),
+        ("POST", ["oauth", "code"]) => integrations::mint(state, &body),
         ("POST", ["ui", verb @ ("delete" | "restore" | "edit")]) => screen::act(state, verb, &body),
         _ => return refusal(StatusCode::NOT_FOUND, "there is no such control call; see mock-server/README.md"),
     };

@@ -5,3 +5,4 @@ mod crm;
 mod customers;
 mod files;
 mod generator;
+mod oauth;
