@@ -124,6 +124,12 @@ const SWITCHES: &[Switch] = &[
         row: "§3.6, §12.14",
     },
     Switch {
+        name: "repost_enables_webhook",
+        default: Default::Yes(true),
+        means: "whether POST /webhooks of a destination that was disabled enables it again",
+        row: "§6.3",
+    },
+    Switch {
         name: "company_hook_root",
         default: Default::Word(&["contacts", "companies"]),
         means: "the root key of webhooks about companies",

@@ -38,6 +38,8 @@ pub fn answer(state: &State, request: &Request) -> Answer {
             account.world.switches.turn(&body).map(|()| account.world.switches.shown())
         }
         ("POST", ["clock"]) => clock(state, &body),
+        ("GET", ["webhooks"]) => Ok(state.post.shown()),
+        ("POST", ["webhooks"]) => state.post.set(&body).map(|()| state.post.shown()),
         ("GET", ["integrations"]) => Ok(json!({"integrations": state.account().tokens.shown()})),
         ("POST", ["integrations"]) => integrations::set(state, &body),
         ("POST", ["oauth", "code"]) => integrations::mint(state, &body),
@@ -125,5 +127,6 @@ fn clock(state: &State, body: &Value) -> Reply {
     let mut account = state.account();
     account.world.clock.advance(seconds);
     account.world.purge_bin();
+    state.post.wake();
     Ok(json!({"unix": account.world.clock.now(), "advanced_seconds": account.world.clock.advanced_seconds()}))
 }

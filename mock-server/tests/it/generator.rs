@@ -23,7 +23,7 @@ const LISTS: [(&str, &str); 9] = [
 async fn all(crm: &Crm, list: (&str, &str)) -> Vec<Value> {
     let mut rows = Vec::new();
     for page in 1.. {
-        let answer = crm.get(&format!("/api/v4/{}&limit=250&page={page}", list.0.replace("?", "?x=1&"))).await;
+        let answer = crm.get(&format!("/api/v4/{}&limit=250&page={page}", list.0.replace('?', "?x=1&"))).await;
         if answer.status == 204 {
             break;
         }

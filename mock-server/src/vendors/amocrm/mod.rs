@@ -2,6 +2,7 @@
 //! are `[D]` documented, `[P]` probed, `[U]` unverified and so a switch.
 
 pub mod auth;
+pub mod delivery;
 mod drive;
 mod hal;
 mod legacy;
