@@ -76,7 +76,7 @@ impl Crm {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).unwrap();
+        let request = request.body(Full::new(body.into())).expect("a valid request");
         let exchange = async {
             let (head, body) = self.client.request(request).await.ok()?.into_parts();
             let text = String::from_utf8_lossy(&body.collect().await.ok()?.to_bytes()).into_owned();

@@ -7,8 +7,8 @@ use crate::crm::Crm;
 async fn upload(crm: &Crm, name: &str, size: usize) -> Value {
     let order = json!({"file_name": name, "file_size": size, "content_type": "application/pdf"});
     let session = crm.call("POST", "/v1.0/sessions", order).await.ok(200);
-    let mut url = session["upload_url"].as_str().unwrap().to_owned();
-    let largest = usize::try_from(session["max_part_size"].as_u64().unwrap()).unwrap();
+    let mut url = session["upload_url"].as_str().expect("as documented").to_owned();
+    let largest = usize::try_from(session["max_part_size"].as_u64().expect("as documented")).expect("as documented");
     let mut left = size;
     loop {
         let part = left.min(largest);
