@@ -3,7 +3,6 @@
 //!
 //! | file | makes |
 //! | --- | --- |
-//! | `dice` | chances and choices from the seed |
 //! | `words` | the lists of names, places and phrases |
 //! | `people` | names, phones, e-mail addresses |
 //! | `values` | values of custom fields, of every type |
@@ -12,7 +11,6 @@
 //! | `timeline` | notes and tasks |
 
 mod cards;
-mod dice;
 mod people;
 mod stock;
 mod timeline;
@@ -21,7 +19,7 @@ mod words;
 
 use std::collections::HashMap;
 
-use dice::Dice;
+use crate::dice::Dice;
 
 use crate::world::World;
 use crate::world::base::{ADMIN, DEACTIVATED, OPENED_AT};

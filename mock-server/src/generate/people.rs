@@ -1,7 +1,7 @@
 //! People: names that agree in gender, phones and addresses in the spellings people use.
 
-use super::dice::Dice;
 use super::words;
+use crate::dice::Dice;
 
 pub struct Name {
     pub first: String,

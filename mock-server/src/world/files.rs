@@ -58,15 +58,7 @@ impl World {
     /// The next of an endless row of identifiers that look random and are the same in every run.
     pub fn new_uuid(&mut self) -> String {
         self.uuids += 1;
-        let (high, low) = (scattered(self.uuids), scattered(!self.uuids));
-        format!(
-            "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
-            high >> 32,
-            (high >> 16) & 0xffff,
-            high & 0xfff,
-            (low >> 48) & 0xfff,
-            low & 0xffff_ffff_ffff
-        )
+        crate::uuids::nth(self.uuids)
     }
 
     pub fn open_upload(&mut self, upload: Upload) -> String {
@@ -185,12 +177,4 @@ impl World {
         holders.sort_unstable();
         holders
     }
-}
-
-/// SplitMix64: spreads a counter over all bits.
-fn scattered(count: u64) -> u64 {
-    let mut mixed = count.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

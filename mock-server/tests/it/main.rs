@@ -3,5 +3,9 @@
 mod catalogs;
 mod crm;
 mod customers;
+mod events;
 mod files;
 mod generator;
+mod oauth;
+mod receiver;
+mod webhooks;

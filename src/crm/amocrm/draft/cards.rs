@@ -36,11 +36,8 @@ pub fn card(d: &mut Drafting<'_>, record: &Value) {
     fields::fields(d, &of.object, record, &mut body);
     tags(d, record, &mut body);
     read_only(d, record);
-    let wave = match of.object.as_str() {
-        "companies" => 0,
-        "contacts" => 1,
-        _ => 2,
-    };
+    // Before what names them in its fields: rows of lists name people, deals and customers name rows of lists.
+    let wave = if matches!(of.object.as_str(), "companies" | "contacts") { 0 } else { 2 };
     let act = Act::Create { object: of.object.clone(), catalog: None, body: Value::Object(body), open_stage };
     d.step(wave, What::Recreate, of.clone(), Vec::new(), &act);
     hanging(d, &of, record);
@@ -78,9 +75,12 @@ fn hanging(d: &mut Drafting<'_>, of: &RecordRef, record: &Value) {
     match rows::part(d.snapshot, "files") {
         None => d.lose("files", "not_read", "which files are attached was not read"),
         Some(Value::Array(files)) if !files.is_empty() => {
-            let files = files.iter().filter_map(|file| text_at(file, "file_uuid").map(str::to_owned)).collect();
             d.returns("files");
-            d.step(4, What::Set, of.clone(), vec![of.clone()], &Act::Attach { on: of.clone(), files });
+            // Each by itself: one that lies in the bin would keep the others away.
+            for uuid in files.iter().filter_map(|file| text_at(file, "file_uuid")) {
+                let act = Act::Attach { on: of.clone(), files: vec![uuid.to_owned()] };
+                d.step(4, What::Set, of.clone(), vec![of.clone()], &act);
+            }
         }
         Some(_) => {}
     }
@@ -113,6 +113,8 @@ pub fn segment(d: &mut Drafting<'_>, record: &Value) {
     let mut body = Map::new();
     d.copy(record, &mut body, &["name", "color", "available_products_price_types"], None);
     fields::fields(d, "segments", record, &mut body);
+    // Nothing says that a segment's time could be set (§2.4).
+    d.lose("created_at", "read_only", "the time a segment was made cannot be written");
     let act = Act::Create { object: of.object.clone(), catalog: None, body: Value::Object(body), open_stage: None };
     d.step(0, What::Recreate, of.clone(), Vec::new(), &act);
     for customer in links::ids(&rows::rows(d.snapshot, "members")) {

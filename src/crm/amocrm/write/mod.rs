@@ -9,11 +9,13 @@
 //! | `create` | a batch of creates, never twice |
 //! | `look` | what a create made, when its answer does not tell |
 //! | `same` | which of the rows found are the ones that were sent |
+//! | `found` | after a crash: what was made and not noted |
 //! | `faults` | validation errors, and a body without what they name |
 //! | `settle` | writes that may be repeated: links, tags, segments, files |
 
 mod create;
 mod faults;
+mod found;
 mod jobs;
 mod look;
 mod pen;
@@ -26,6 +28,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub use found::find_made;
 pub use surroundings::surroundings;
 
 use self::jobs::Group;

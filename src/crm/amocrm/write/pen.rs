@@ -136,6 +136,8 @@ fn judged(answer: &Answer) -> Sent {
     }
     match status {
         StatusCode::BAD_REQUEST => Sent::Bad(json(answer).unwrap_or_default()),
+        // A server in front of the CRM gave up on the body; how much of it the CRM had, nobody says.
+        StatusCode::REQUEST_TIMEOUT => Sent::Lost("it answered 408".to_owned()),
         // Not about this record: nobody could write anything now.
         StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED => Sent::Cannot(CrmError::Permanent {
             status: Some(status.as_u16()),

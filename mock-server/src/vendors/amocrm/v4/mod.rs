@@ -9,6 +9,8 @@ mod card_write;
 mod catalogs;
 mod customers;
 mod elements;
+mod event_types;
+mod events;
 mod field_schema;
 mod field_values;
 mod fields;
@@ -22,6 +24,7 @@ mod tags;
 mod tasks;
 mod transactions;
 mod users;
+mod webhooks;
 
 use http::StatusCode;
 use serde_json::Value;
@@ -59,6 +62,8 @@ pub fn route(cx: &mut Cx, path: &[&str]) -> Answer {
             Ok(id) if cx.world.catalogs.get(id).is_some() => fields::route(cx, Owner::Catalog(id), rest),
             _ => super::hal::not_found(),
         },
+        ["events", rest @ ..] => events::route(cx, rest),
+        ["webhooks"] => webhooks::route(cx),
         ["catalogs", rest @ ..] => catalogs::route(cx, rest),
         ["tasks", rest @ ..] => tasks::route(cx, rest),
         [word, rest @ ..] => match Kind::card(word) {

@@ -47,6 +47,9 @@ async fn family(crm: &Crm) -> Vec<RecordRef> {
         .await;
     let link = json!([{"entity_id": contact, "to_entity_id": company, "to_entity_type": "companies"}]);
     crm.post("/api/v4/contacts/link", link).await;
+    let second = crm.make("/api/v4/contacts", json!({"name": "Борис", "created_at": 1_690_000_004})).await;
+    let link = json!([{"entity_id": lead, "to_entity_id": second, "to_entity_type": "contacts"}]);
+    crm.post("/api/v4/leads/link", link).await;
     let notes = json!([
         {"entity_id": lead, "note_type": "common", "params": {"text": "Asked"}, "created_at": 1_690_000_100, "created_by": 72},
         {"entity_id": lead, "note_type": "common", "params": {"text": "Asked"}, "created_at": 1_690_000_200},
@@ -60,7 +63,8 @@ async fn family(crm: &Crm) -> Vec<RecordRef> {
             "created_at": 1_690_000_400, "is_completed": true, "result": {"text": "done"}, "task_type_id": 2},
         {"entity_id": contact, "entity_type": "contacts", "text": "Write", "complete_till": 1_890_100_000}]);
     crm.post("/api/v4/tasks", tasks).await;
-    vec![RecordRef::new("companies", company), RecordRef::new("contacts", contact), RecordRef::new("leads", lead)]
+    let records = [("companies", company), ("contacts", contact), ("leads", lead), ("contacts", second)];
+    records.map(|(object, id)| RecordRef::new(object, id)).to_vec()
 }
 
 /// The CRM behaves as `switches` say when it is written to.
@@ -94,11 +98,71 @@ async fn a_family_comes_back_as_it_was(#[case] switches: Value) {
     for snapshot in &snapshots {
         assert_eq!(crm.differences(snapshot, &restored).await, [], "{}", snapshot.of);
     }
-    for object in ["companies", "contacts", "leads"] {
-        assert_eq!(crm.made(object).await, 2, "{object}");
+    for (object, times) in [("companies", 2), ("contacts", 4), ("leads", 2)] {
+        assert_eq!(crm.made(object).await, times, "{object}");
     }
     assert_eq!(crm.made("notes").await, 8);
     assert_eq!(crm.made("tasks").await, 4);
+}
+
+/// A customer with purchases, in a segment, linked to a row of a list whose fields name other records.
+#[rstest]
+#[case::as_it_is(json!({}))]
+#[case::lists_lag(json!({"index_delay_ms": 200}))]
+#[tokio::test]
+async fn a_customer_comes_back_as_it_was(#[case] switches: Value) {
+    let crm = Crm::start(json!({})).await;
+    let contact = crm.make("/api/v4/contacts", json!({"name": "Анна", "created_at": 1_690_000_001})).await;
+    let element = crm
+        .make(
+            "/api/v4/catalogs/4100/elements",
+            json!({"name": "Hinge", "created_at": 1_690_000_002, "created_by": 72, "custom_fields_values": [
+                {"field_code": "SKU", "values": [{"value": "H-1"}]}, {"field_code": "PRICE", "values": [{"value": "9.50"}]},
+                {"field_code": "GROUP", "values": [{"value": "Glass"}]},
+                {"field_id": 707, "values": [{"value": {"name": "Анна", "entity_id": contact, "entity_type": "contacts"}}]}]}),
+        )
+        .await;
+    let segment = crm.make("/api/v4/customers/segments", json!({"name": "Loyal", "color": "ad4747"})).await;
+    let customer = crm
+        .make(
+            "/api/v4/customers",
+            json!({"name": "Regular", "next_price": 500, "next_date": 1_890_000_000, "created_at": 1_690_000_003,
+                "created_by": 73, "_embedded": {"segments": [{"id": segment}], "tags": [{"name": "опт"}]},
+                "custom_fields_values": [{"field_id": 513, "values": [{"catalog_id": 4100, "catalog_element_id": element}]}]}),
+        )
+        .await;
+    let links = json!([
+        {"entity_id": customer, "to_entity_id": contact, "to_entity_type": "contacts", "metadata": {"is_main": true}},
+        {"entity_id": customer, "to_entity_id": element, "to_entity_type": "catalog_elements",
+            "metadata": {"quantity": 3, "catalog_id": 4100}}]);
+    crm.post("/api/v4/customers/link", links).await;
+    let bought = |price: u64| {
+        json!({"price": price, "comment": "paid", "completed_at": 1_690_000_500,
+            "_embedded": {"catalog_elements": [{"id": element, "metadata": {"catalog_id": 4100, "quantity": 2}}]}})
+    };
+    crm.post(&format!("/api/v4/customers/{customer}/transactions"), json!([bought(100), bought(200)])).await;
+
+    let records =
+        [("contacts", contact), ("catalog_elements", element), ("segments", segment), ("customers", customer)];
+    let records = records.map(|(object, id)| RecordRef::new(object, id));
+    let mut snapshots = Vec::new();
+    for record in &records {
+        snapshots.push(crm.read(record).await);
+    }
+    crm.ask(http::Method::DELETE, &format!("/api/v4/customers/segments/{segment}"), None).await;
+    for record in [&records[3], &records[1], &records[0]] {
+        crm.remove(record).await;
+    }
+    crm.post("/_mock/switches", switches).await;
+    let restored = crm.restore(&snapshots).await;
+    assert_eq!(restored.failed, []);
+    let losses: Vec<String> = restored.losses.iter().map(|loss| format!("{} {}", loss.record, loss.field)).collect();
+    assert_eq!(losses, [format!("{} created_at", records[2])]);
+    tokio::time::sleep(super::DELAY).await;
+    for snapshot in &snapshots {
+        assert_eq!(crm.differences(snapshot, &restored).await, [], "{}", snapshot.of);
+    }
+    assert_eq!(crm.made("transactions").await, 4);
 }
 
 #[tokio::test]
@@ -147,4 +211,52 @@ async fn surroundings_name_what_there_is_and_not_who() {
     assert!(around["fields"]["leads"].as_array().unwrap().iter().any(|field| field["is_computed"] == true));
     assert!(around["fields"]["contacts"][0]["enums"].as_array().unwrap().len() == 6);
     assert_eq!(around["account"]["_embedded"]["task_types"].as_array().map(Vec::is_empty), Some(false));
+}
+
+#[tokio::test]
+async fn files_come_back_where_they_hung() {
+    let crm = Crm::start(json!({})).await;
+    let mut files = Vec::new();
+    for name in ["plan.pdf", "photo.png"] {
+        let session = json!({"file_name": name, "file_size": 3, "content_type": "application/pdf"});
+        let session = crm.post("/v1.0/sessions", session).await["session_id"].as_str().unwrap().to_owned();
+        let file = crm.post(&format!("/v1.0/sessions/{session}/parts/1"), json!(123)).await;
+        files.push(
+            json!({"file_uuid": file["uuid"], "version_uuid": file["version_uuid"], "file_name": name, "file_size": 3}),
+        );
+    }
+    let field = json!([{"field_id": 658, "values": [{"value": files[0]}]}]);
+    let lead = json!({"name": "Deal", "created_at": 1_690_000_001, "custom_fields_values": field});
+    let lead = crm.make("/api/v4/leads", lead).await;
+    let target = format!("/api/v4/leads/{lead}/files");
+    let uuids: Vec<Value> = files.iter().map(|file| json!({"file_uuid": file["file_uuid"]})).collect();
+    crm.ask(http::Method::PUT, &target, Some(json!(uuids))).await;
+    let note = json!([{"entity_id": lead, "note_type": "attachment", "created_at": 1_690_000_002,
+        "params": {"file_uuid": files[1]["file_uuid"], "file_name": "photo.png"}}]);
+    crm.post("/api/v4/leads/notes", note).await;
+
+    let record = RecordRef::new("leads", lead);
+    let snapshot = crm.read(&record).await;
+    assert_eq!(crate::crm::amocrm::rows::rows(&snapshot, "files").len(), 2);
+    crm.remove(&record).await;
+    let restored = crm.restore(std::slice::from_ref(&snapshot)).await;
+    assert_eq!(restored.failed, []);
+    assert_eq!(restored.losses, []);
+    assert_eq!(crm.differences(&snapshot, &restored).await, []);
+}
+
+#[tokio::test]
+async fn what_may_not_be_read_is_unknown() {
+    let crm = Crm::start(json!({})).await;
+    for (path, status) in [("users", 403), ("catalogs", 404), ("customers/segments", 402), ("leads/loss_reasons", 422)]
+    {
+        let fault = json!({"method": "GET", "path": format!("^/api/v4/{path}$"), "when": "before", "do": "status",
+            "status": status});
+        crm.post("/_mock/faults", fault).await;
+    }
+    let around = super::super::surroundings(crm.reach()).await.unwrap();
+    for part in ["users", "catalogs", "segments", "loss_reasons"] {
+        assert_eq!(around[part], Value::Null, "{part}");
+    }
+    assert!(around["pipelines"].is_array() && around["fields"]["leads"].is_array());
 }

@@ -1,10 +1,13 @@
 //! Lost answers and bad batches: never two copies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use super::super::find_made;
+use super::super::jobs::Item;
+use super::super::same::{Found, assign};
 use super::{Crm, made_by, step};
 use crate::crm::Written;
 use crate::domain::record::RecordRef;
@@ -26,7 +29,7 @@ async fn an_answer_lost_after_the_effect_is_found_again(#[case] what: &str) {
     let written = crm.write(&contacts(3), &BTreeMap::new()).await.unwrap();
     assert!(written.iter().all(|one| matches!(one, Written::Made(_))), "{written:?}");
     assert_eq!(crm.made("contacts").await, 3);
-    let ids: std::collections::BTreeSet<String> = written.iter().map(|one| format!("{one:?}")).collect();
+    let ids: BTreeSet<String> = written.iter().map(|one| format!("{one:?}")).collect();
     assert_eq!(ids.len(), 3);
     for (n, one) in written.iter().enumerate() {
         let Written::Made(now) = one else { unreachable!() };
@@ -168,4 +171,49 @@ async fn links_may_be_repeated_and_speak_of_new_ids() {
     let rows = crm.get(&format!("/api/v4/leads/{lead}/links")).await;
     assert_eq!(rows["_embedded"]["links"].as_array().unwrap().len(), 1, "{rows}");
     assert_eq!(rows["_embedded"]["links"][0]["metadata"]["main_contact"], true);
+}
+
+#[tokio::test]
+async fn what_was_made_before_a_crash_is_found_and_nothing_else() {
+    let crm = Crm::start(json!({})).await;
+    crm.make("/api/v4/contacts", json!({"name": "Anna 2", "created_at": 1_690_000_002})).await;
+    crm.post("/_mock/clock", json!({"advance_seconds": 3600})).await;
+    let since = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    let steps = contacts(3);
+    let written = crm.write(&steps[..2], &BTreeMap::new()).await.unwrap();
+    let steps: Vec<&super::Step> = steps.iter().collect();
+    let found = find_made(crm.reach(), &steps, since, &|_| None).await.unwrap();
+    for (found, written) in found.iter().zip(&written) {
+        assert_eq!(found.clone().map(Written::Made).as_ref(), Some(written));
+    }
+    // The third was never sent, and the old one of its name is older than the batch.
+    assert_eq!(found[2], None);
+    // A robot has renamed the first.
+    let Some(first) = &found[0] else { unreachable!() };
+    let id: u64 = first.id.parse().unwrap();
+    let edit = json!({"object": "contacts", "id": id, "fields": {"name": "Renamed"}});
+    crm.post("/_mock/ui/edit", edit).await;
+    assert!(find_made(crm.reach(), &steps, since, &|_| None).await.is_err());
+}
+
+#[rstest]
+#[case::itself(json!([{"id": 9, "name": "Anna", "price": 5, "created_at": 3}]), Found::One(9))]
+#[case::of_another_time(json!([{"id": 9, "name": "Anna", "price": 5, "created_at": 4}]), Found::None)]
+#[case::changed_by_a_robot(json!([{"id": 9, "name": "Anna!", "price": 5, "created_at": 3}]), Found::Unclear)]
+#[case::two(json!([{"id": 9, "name": "Anna", "price": 5, "created_at": 3}, {"id": 8, "name": "Anna", "price": 5, "created_at": 3}]), Found::Unclear)]
+#[case::known_already(json!([{"id": 1, "name": "Anna", "price": 5, "created_at": 3}]), Found::None)]
+#[case::nothing(json!([]), Found::None)]
+fn a_row_is_the_item_that_was_sent(#[case] rows: Value, #[case] want: Found) {
+    let item = Item {
+        at: 0,
+        number: 0,
+        record: RecordRef::new("leads", 5001),
+        body: json!({"name": "Anna", "price": 5, "created_at": 3, "request_id": "0"}),
+        open_stage: None,
+        then: None,
+        losses: Vec::new(),
+        repairs: 0,
+    };
+    let rows = rows.as_array().unwrap();
+    assert_eq!(assign(&[item], rows, &HashSet::from([1])), [want]);
 }

@@ -3,6 +3,7 @@
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
+#[derive(Debug)]
 pub struct Dice {
     random: Xoshiro256PlusPlus,
 }
@@ -25,6 +26,11 @@ impl Dice {
 
     pub fn chance(&mut self, percent: u32) -> bool {
         self.random.random_range(0..100_u32) < percent
+    }
+
+    /// True in this share of cases: 0 is never, 1 is always.
+    pub fn happens(&mut self, share: f64) -> bool {
+        self.random.random_bool(share.clamp(0.0, 1.0))
     }
 
     pub fn pick<'a, T>(&mut self, list: &'a [T]) -> &'a T {
