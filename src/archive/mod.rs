@@ -1,8 +1,19 @@
 //! The archive: what must not be lost. The journal on disk is the truth; sled holds the working copy and the indexes
 //! and can be rebuilt from it at any time (`docs/archive-format.md`).
 //!
+//! | file | idea |
+//! | --- | --- |
+//! | [`fold`] | what events add up to, as changes of rows |
+//! | [`memory`] | a store in memory: the reference |
+//! | `contract` | the suite every store passes |
+//!
 //! What the engine may rely on: when [`Store::commit`], [`Archive::put`] or [`Ledger::append`] has returned `Ok`, what
 //! was written survives a power cut. When one has returned an error, nothing of it counts.
+
+#[cfg(test)]
+mod contract;
+pub mod fold;
+pub mod memory;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
