@@ -113,6 +113,8 @@ impl<'a> Run<'a> {
                 (!announced && !self.progress.absent.contains(&step.number)).then_some("needs_review")
             }
             EntryState::Unknown => Some("unknown"),
+            // It waits for this very job.
+            EntryState::Restoring if self.progress.announced.contains(&step.number) => None,
             EntryState::Restoring => Some("restoring"),
             EntryState::Restored => Some("restored"),
             EntryState::Kept => Some("kept"),

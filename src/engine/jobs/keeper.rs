@@ -105,7 +105,9 @@ impl Engine {
         // Newest first in the list, oldest first in the line. One that ran goes on before one that has only waited.
         found.reverse();
         found.sort_by_key(|job| job.state == JobState::Queued);
-        found.iter().for_each(|job| self.jobs.add(&job.connection, job.id));
+        for job in found {
+            self.jobs.add(&job.connection, job.id);
+        }
         Ok(())
     }
 }
