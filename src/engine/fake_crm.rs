@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     Unauthorized,
     /// This record is refused, the others are made.
     Refuse(RecordRef),
+    /// A bug, after the effect.
+    Panic,
     /// The process dies after the effect: the write never returns.
     Hang,
 }
@@ -51,6 +53,8 @@ pub(crate) struct World {
     pub(crate) can_find: bool,
     /// What the account makes of every name that is written.
     pub(crate) spoils_names: bool,
+    /// A write hangs.
+    pub(crate) hanging: bool,
     /// What is made is not there when it is looked for.
     pub(crate) forgets: bool,
     pub(crate) unreachable: bool,
@@ -238,7 +242,11 @@ impl Connector for FakeCrm {
         let written = self.world().carry_out(steps, successor, fault.as_ref());
         match fault {
             Some(Fault::Ambiguous(_)) => Err(CrmError::Ambiguous { detail: "cut".into() }),
-            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Hang) => {
+                self.world().hanging = true;
+                std::future::pending().await
+            }
+            Some(Fault::Panic) => panic!("on purpose"),
             _ => Ok(written),
         }
     }

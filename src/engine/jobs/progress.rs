@@ -9,7 +9,7 @@ use crate::archive::{ArchiveError, Ledger};
 use crate::domain::event::{Event, Recorded, Stream};
 use crate::domain::ids::JobId;
 use crate::domain::job::{Item, ItemState, JobState};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, Step};
 
 /// Of one job.
 #[derive(Clone, Debug)]
@@ -70,10 +70,16 @@ impl Progress {
         }
     }
 
-    /// Items that let go of entries which wait for a job that will not go on.
+    /// Items for the entries that wait for a job which will not go on: what was certainly not sent is let go, what may
+    /// have been sent is for a person.
     pub(super) fn let_go(&self, plan: &Plan) -> Vec<Item> {
-        let announced = plan.steps.iter().filter(|step| self.announced.contains(&step.number));
-        announced.map(|step| item(step, ItemState::Skipped, Some("cancelled"))).collect()
+        let item = |step: &Step| {
+            if self.under_way.contains(&step.number) {
+                return Some(item(step, ItemState::NeedsReview, Some("outcome_unknown")));
+            }
+            self.announced.contains(&step.number).then(|| item(step, ItemState::Skipped, Some("cancelled")))
+        };
+        plan.steps.iter().filter_map(item).collect()
     }
 
     /// Items in this state.

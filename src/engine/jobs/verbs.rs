@@ -68,10 +68,14 @@ impl Engine {
         let job = self.store.job(id).await?;
         let mut job = job.ok_or_else(|| EngineError::NotFound { what: format!("job {id}") })?;
         if job.eta_seconds.is_none() && !job.state.is_final() {
-            let whole = self.plan(job.plan).await?.eta_seconds;
+            let whole = match self.jobs.eta(id) {
+                Some(whole) => whole,
+                // A plan may be large: it is read for this once, not for everybody who watches.
+                None => self.jobs.estimated(id, self.plan(job.plan).await?.eta_seconds),
+            };
             let ended = job.done + job.failed + job.skipped + job.needs_review;
             let left = job.total.saturating_sub(ended);
-            job.eta_seconds = Some((whole * left).div_ceil(job.total.max(1)));
+            job.eta_seconds = Some(whole.saturating_mul(left).div_ceil(job.total.max(1)));
         }
         Ok(job)
     }
@@ -91,7 +95,7 @@ impl Engine {
                 continue;
             }
             let mut events = vec![Event::JobMoved { to, reason: (verb == Verb::Retry).then(|| "retry".to_owned()) }];
-            if to == JobState::Cancelled && !progress.announced.is_empty() {
+            if to == JobState::Cancelled {
                 events.insert(0, Event::Applied { items: progress.let_go(&self.plan(job.plan).await?) });
             }
             match self.store.append(&Stream::job(id), progress.version, events).await {

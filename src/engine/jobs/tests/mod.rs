@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `whole` | what comes back, with everything that hangs on it |
 //! | `once` | at most one copy, whatever happens |
+//! | `chance` | the same, with faults and crashes by chance |
 //! | `steered` | pause, resume, cancel, retry, shutdown |
 
+mod chance;
 mod once;
 mod steered;
 mod whole;

@@ -141,3 +141,49 @@ async fn what_needs_review_is_made_again_only_when_a_person_names_it() {
     assert_eq!(fake.ended(job.id).await.state, JobState::Done);
     assert_eq!(fake.crm.copies("contacts/1"), 1);
 }
+
+#[tokio::test]
+async fn a_bug_in_one_job_leaves_it_to_a_person_and_the_line_moves_on() {
+    let fake = Fake::running();
+    let snapshots = vec![FakeCrm::snapshot("contacts/1", None, &[], &[]), FakeCrm::snapshot("leads/1", None, &[], &[])];
+    let (_, entries) = fake.delete(snapshots).await;
+    fake.crm.world().faults.push_back(Fault::Panic);
+    let job = fake.restore(&entries[..1]).await;
+    assert_eq!((job.state, job.reason.as_deref()), (JobState::NeedsReview, Some("internal")));
+    assert_eq!(fake.items(job.id).await, ["contacts/1 needs_review outcome_unknown"]);
+    assert_eq!(fake.restore(&entries[1..]).await.state, JobState::Done);
+    assert_eq!(fake.crm.copies("contacts/1"), 1);
+}
+
+#[tokio::test]
+async fn what_may_have_been_sent_when_a_job_is_cancelled_is_for_a_person() {
+    let dead = Fake::running();
+    let (_, entries) = dead.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    dead.crm.world().faults.push_back(Fault::Hang);
+    let plan = dead.plan(&entries).await.unwrap();
+    let job = dead.engine.apply(plan.id, &plan.digest, "anna").await.unwrap();
+    dead.until(job.id, |_| dead.crm.copies("contacts/1") == 1).await;
+    // A second process, in which the job does not run yet.
+    let fake = Fake::over(dead.store.clone(), dead.crm.clone());
+    assert_eq!(fake.engine.steer(job.id, Verb::Cancel).await.unwrap().state, JobState::Cancelled);
+    assert_eq!(fake.entry(entries[0]).await.state, EntryState::NeedsReview);
+}
+
+#[tokio::test]
+async fn what_an_earlier_job_left_in_doubt_is_not_made_by_the_next_in_line() {
+    let mut fake = Fake::idle();
+    let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        let plan = fake.plan(&entries).await.unwrap();
+        jobs.push(fake.engine.apply(plan.id, &plan.digest, "anna").await.unwrap().id);
+    }
+    fake.crm.world().faults.push_back(Fault::Ambiguous(true));
+    // The CRM does not show at once what it has made.
+    fake.crm.world().forgets = true;
+    fake.start();
+    assert_eq!(fake.ended(jobs[0]).await.state, JobState::NeedsReview);
+    fake.ended(jobs[1]).await;
+    assert_eq!(fake.items(jobs[1]).await, ["contacts/1 skipped needs_review"]);
+    assert_eq!(fake.crm.copies("contacts/1"), 1);
+}
