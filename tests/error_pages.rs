@@ -48,7 +48,8 @@ fn pages() -> BTreeSet<String> {
 fn every_code_has_a_page() {
     let codes = codes();
     // The expression finds each of the spellings.
-    for known in ["plan_changed", "forbidden", "archive_unusable", "snapshot_failed", "incomplete_snapshot", "not_found"]
+    for known in
+        ["plan_changed", "forbidden", "archive_unusable", "snapshot_failed", "incomplete_snapshot", "not_found"]
     {
         assert!(codes.contains(known), "{known} was not found in the sources");
     }

@@ -32,11 +32,14 @@ pub(crate) enum Fault {
     Unauthorized,
     /// This record is refused, the others are made.
     Refuse(RecordRef),
+    /// A bug, after the effect.
+    Panic,
     /// The process dies after the effect: the write never returns.
     Hang,
 }
 
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // switches of a fake
 pub(crate) struct World {
     /// Record -> name.
     pub(crate) alive: BTreeMap<RecordRef, String>,
@@ -50,6 +53,10 @@ pub(crate) struct World {
     pub(crate) can_find: bool,
     /// What the account makes of every name that is written.
     pub(crate) spoils_names: bool,
+    /// A write hangs.
+    pub(crate) hanging: bool,
+    /// What is made is not there when it is looked for.
+    pub(crate) forgets: bool,
     pub(crate) unreachable: bool,
     next: u64,
 }
@@ -211,8 +218,7 @@ impl Connector for FakeCrm {
         if world.unreachable {
             return Err(CrmError::Transient { retry_after: None, detail: "unreachable".into() });
         }
-        let one =
-            |record: &RecordRef| if world.alive.contains_key(record) { Presence::Alive } else { Presence::Gone };
+        let one = |record: &RecordRef| if world.alive.contains_key(record) { Presence::Alive } else { Presence::Gone };
         Ok(records.iter().map(one).collect())
     }
 
@@ -220,12 +226,7 @@ impl Connector for FakeCrm {
         Ok(Value::Null)
     }
 
-    async fn write(
-        &self,
-        _: Reach<'_>,
-        steps: &[&Step],
-        successor: Successor<'_>,
-    ) -> Result<Vec<Written>, CrmError> {
+    async fn write(&self, _: Reach<'_>, steps: &[&Step], successor: Successor<'_>) -> Result<Vec<Written>, CrmError> {
         self.gate.acquire().await.expect("never closed").forget();
         let fault = self.world().faults.pop_front();
         match fault {
@@ -241,7 +242,11 @@ impl Connector for FakeCrm {
         let written = self.world().carry_out(steps, successor, fault.as_ref());
         match fault {
             Some(Fault::Ambiguous(_)) => Err(CrmError::Ambiguous { detail: "cut".into() }),
-            Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Hang) => {
+                self.world().hanging = true;
+                std::future::pending().await
+            }
+            Some(Fault::Panic) => panic!("on purpose"),
             _ => Ok(written),
         }
     }
@@ -280,8 +285,11 @@ impl World {
                 What::Recreate => {
                     self.next += 1;
                     let new = RecordRef::new(&step.record.object, 9000 + self.next);
-                    let name = if self.spoils_names { "spoiled".to_owned() } else { format!("name of {}", step.record) };
-                    self.alive.insert(new.clone(), name);
+                    let name =
+                        if self.spoils_names { "spoiled".to_owned() } else { format!("name of {}", step.record) };
+                    if !self.forgets {
+                        self.alive.insert(new.clone(), name);
+                    }
                     self.made.push((step.record.clone(), new.clone()));
                     Written::Made(new)
                 }

@@ -12,6 +12,10 @@
 
 pub mod access;
 pub mod delete;
+#[cfg(test)]
+pub(crate) mod fake_crm;
+#[cfg(test)]
+pub(crate) mod fake_world;
 mod inflight;
 pub mod jobs;
 pub mod look;

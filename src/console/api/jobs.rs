@@ -191,5 +191,5 @@ pub(in crate::console) async fn items(
 
 pub(super) async fn find(console: &Console, text: &str) -> Result<Job, Problem> {
     let id: JobId = id("job", text)?;
-    console.engine.bin().job(id).await?.ok_or_else(|| Problem::not_found(format_args!("job {id}")))
+    Ok(console.engine.job(id).await?)
 }

@@ -84,7 +84,9 @@ impl<'a> Run<'a> {
             return Ok(Some(item(step, ItemState::Skipped, Some(word))));
         }
         for before in &step.after {
-            let Some(maker) = self.maker(before).filter(|maker| maker.number != step.number) else { continue };
+            let Some(maker) = self.makers.of_record(before).filter(|maker| maker.number != step.number) else {
+                continue;
+            };
             let made = self.progress.items.get(&maker.number);
             let hangs_on_it = maker.entry == step.entry && !step.root;
             match made.map(|made| (made.state, made.reason.as_deref())) {
@@ -113,19 +115,14 @@ impl<'a> Run<'a> {
                 (!announced && !self.progress.absent.contains(&step.number)).then_some("needs_review")
             }
             EntryState::Unknown => Some("unknown"),
+            // It waits for this very job.
+            EntryState::Restoring if self.progress.announced.contains(&step.number) => None,
             EntryState::Restoring => Some("restoring"),
             EntryState::Restored => Some("restored"),
             EntryState::Kept => Some("kept"),
             EntryState::Forgotten => Some("forgotten"),
             EntryState::Erased => Some("erased"),
         })
-    }
-
-    /// The step that brings a record back.
-    fn maker(&self, record: &RecordRef) -> Option<&'a Step> {
-        let plan = self.plan;
-        let makes = |step: &&Step| step.root || matches!(step.what, What::Recreate | What::Undelete);
-        plan.steps.iter().filter(makes).find(|step| step.record == *record)
     }
 
     /// Numbers of the root steps whose records are there. The inner error is the CRM's.

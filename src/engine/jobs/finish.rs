@@ -18,6 +18,10 @@ const OURSELVES: &str = "crm-undo";
 impl Run<'_> {
     /// Ends the job: in `state`, or as its items say. It may be repeated after a crash.
     pub(super) async fn finish(&mut self, state: Option<JobState>) -> Result<(), EngineError> {
+        let let_go = self.progress.let_go(self.plan);
+        if !let_go.is_empty() {
+            self.append(vec![Event::Applied { items: let_go }]).await?;
+        }
         let (report, complete) = self.read_back().await?;
         // The process stops, and not everything could be read back yet: that is for the next start.
         if state.is_none() && !complete && self.shutdown.is_cancelled() {

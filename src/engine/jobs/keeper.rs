@@ -6,10 +6,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::progress::Progress;
-use super::run::Run;
+use super::run::{Makers, Run, item};
 use crate::domain::event::{Event, Stream};
 use crate::domain::ids::JobId;
-use crate::domain::job::{Item, ItemState, JobState};
+use crate::domain::job::{ItemState, JobState};
 use crate::engine::{Connection, Engine, EngineError};
 
 /// Before a job whose history could not be written or read is looked at again.
@@ -19,8 +19,12 @@ impl Engine {
     /// Runs the jobs of every connection, those that an earlier process left first, until `shutdown`; then the batches
     /// under way are finished and written down, and their jobs wait in line for the next start.
     pub async fn keep_jobs_running(&self, shutdown: CancellationToken) {
-        if let Err(error) = self.find_unfinished().await {
-            tracing::error!(%error, "unfinished jobs could not be listed");
+        while let Err(error) = self.find_unfinished().await {
+            tracing::error!(%error, "unfinished jobs could not be listed; it is tried again");
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(BREATH) => {}
+            }
         }
         let connections = TaskTracker::new();
         for connection in self.connections().values().cloned() {
@@ -61,7 +65,8 @@ impl Engine {
         if !matches!(progress.state, JobState::Queued | JobState::Running) {
             return Ok(());
         }
-        Run { engine: self, connection, id, plan: &plan, progress, shutdown }.go().await
+        let makers = Makers::of(&plan);
+        Run { engine: self, connection, id, plan: &plan, makers, progress, shutdown }.go().await
     }
 
     /// After a panic: nobody knows what was written, so a person has to look.
@@ -73,18 +78,7 @@ impl Engine {
             return Ok(());
         }
         let doubted = plan.steps.iter().filter(|step| progress.under_way.contains(&step.number));
-        let items = doubted
-            .map(|step| Item {
-                step: step.number,
-                record: step.record.clone(),
-                entry: step.entry,
-                root: step.root,
-                state: ItemState::NeedsReview,
-                restored_as: None,
-                reason: Some("outcome_unknown".to_owned()),
-                losses: Vec::new(),
-            })
-            .collect();
+        let items = doubted.map(|step| item(step, ItemState::NeedsReview, Some("outcome_unknown"))).collect();
         let moved = Event::JobMoved { to: JobState::NeedsReview, reason: Some("internal".to_owned()) };
         self.store.append(&Stream::job(id), progress.version, vec![Event::Applied { items }, moved]).await?;
         self.jobs.tell(id);
@@ -105,7 +99,9 @@ impl Engine {
         // Newest first in the list, oldest first in the line. One that ran goes on before one that has only waited.
         found.reverse();
         found.sort_by_key(|job| job.state == JobState::Queued);
-        found.iter().for_each(|job| self.jobs.add(&job.connection, job.id));
+        for job in found {
+            self.jobs.add(&job.connection, job.id);
+        }
         Ok(())
     }
 }

@@ -31,6 +31,8 @@ struct Shared {
 struct Table {
     waiting: HashMap<String, VecDeque<JobId>>,
     running: HashMap<JobId, Option<Order>>,
+    /// Seconds that whole jobs take, as their plans estimated.
+    etas: HashMap<JobId, u64>,
 }
 
 impl Default for Shared {
@@ -128,6 +130,15 @@ impl Jobs {
                 () = changed => {}
             }
         }
+    }
+
+    pub(super) fn eta(&self, id: JobId) -> Option<u64> {
+        self.table().etas.get(&id).copied()
+    }
+
+    pub(super) fn estimated(&self, id: JobId, seconds: u64) -> u64 {
+        self.table().etas.insert(id, seconds);
+        seconds
     }
 
     /// Tells those who watch that a job has changed.

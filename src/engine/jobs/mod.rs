@@ -20,6 +20,8 @@ mod progress;
 mod recover;
 mod report;
 mod run;
+#[cfg(test)]
+mod tests;
 pub mod verbs;
 
 pub(crate) use line::Jobs;

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::run::item;
 use crate::archive::{ArchiveError, Ledger};
 use crate::domain::event::{Event, Recorded, Stream};
 use crate::domain::ids::JobId;
 use crate::domain::job::{Item, ItemState, JobState};
+use crate::domain::plan::{Plan, Step};
 
 /// Of one job.
 #[derive(Clone, Debug)]
@@ -18,6 +20,9 @@ pub(super) struct Progress {
     pub(super) items: BTreeMap<u32, Item>,
     /// Steps of an `Applying` that no `Applied` has closed: they may have reached the CRM.
     pub(super) under_way: Vec<u32>,
+    /// Steps whose `Applying` was closed without an item: they were certainly not sent, and their entries wait for this
+    /// job.
+    pub(super) announced: BTreeSet<u32>,
     /// When the first write was about to be sent; nothing this job made is older.
     pub(super) since: Option<Timestamp>,
     /// Steps that were looked for in the CRM, after their outcome was lost, and have certainly made nothing.
@@ -31,6 +36,7 @@ impl Progress {
             state: JobState::Queued,
             items: BTreeMap::new(),
             under_way: Vec::new(),
+            announced: BTreeSet::new(),
             since: None,
             absent: BTreeSet::new(),
         };
@@ -54,11 +60,26 @@ impl Progress {
                 self.since.get_or_insert(recorded.at);
             }
             Event::Applied { items } => {
-                self.under_way.clear();
+                self.announced.extend(self.under_way.drain(..));
+                for item in items {
+                    self.announced.remove(&item.step);
+                }
                 self.items.extend(items.iter().map(|item| (item.step, item.clone())));
             }
             _ => {}
         }
+    }
+
+    /// Items for the entries that wait for a job which will not go on: what was certainly not sent is let go, what may
+    /// have been sent is for a person.
+    pub(super) fn let_go(&self, plan: &Plan) -> Vec<Item> {
+        let item = |step: &Step| {
+            if self.under_way.contains(&step.number) {
+                return Some(item(step, ItemState::NeedsReview, Some("outcome_unknown")));
+            }
+            self.announced.contains(&step.number).then(|| item(step, ItemState::Skipped, Some("cancelled")))
+        };
+        plan.steps.iter().filter_map(item).collect()
     }
 
     /// Items in this state.

@@ -1,5 +1,6 @@
 //! What a job did, as read back from the CRM: a report claims nothing else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::run::Run;
@@ -29,6 +30,10 @@ impl Run<'_> {
         let mut report = Report::default();
         let mut complete = true;
         let mut missing = Vec::new();
+        let mut losses: BTreeMap<RecordRef, Vec<Loss>> = BTreeMap::new();
+        for lost in self.losses() {
+            losses.entry(lost.loss.record.clone()).or_default().push(lost.loss);
+        }
         for items in done.chunks(self.connection.connector.capabilities().read_page.clamp(1, 250)) {
             let Some(page) = self.fetch(items).await else {
                 complete = false;
@@ -38,7 +43,8 @@ impl Run<'_> {
                 match fetched {
                     Fetched::Whole(is) => {
                         report.compared += 1;
-                        report.differences.extend(self.compare(item, &is).await?);
+                        let losses = losses.get(&item.record).map_or(&[][..], Vec::as_slice);
+                        report.differences.extend(self.compare(item, &is, losses).await?);
                     }
                     Fetched::Absent => {
                         let reason = Some("not_read_back".to_owned());
@@ -88,7 +94,7 @@ impl Run<'_> {
         }
     }
 
-    async fn compare(&self, item: &Item, is: &Snapshot) -> Result<Vec<Difference>, EngineError> {
+    async fn compare(&self, item: &Item, is: &Snapshot, losses: &[Loss]) -> Result<Vec<Difference>, EngineError> {
         let Some(entry) = self.engine.store.entry(item.entry).await? else { return Ok(Vec::new()) };
         let was = match self.engine.store.get(&entry.snapshot).await {
             Ok(was) => was,
@@ -97,16 +103,15 @@ impl Run<'_> {
             Err(error) => return Err(error.into()),
         };
         let successors = self.engine.successors_around(&was).await?;
-        let losses: Vec<Loss> =
-            self.losses().into_iter().map(|lost| lost.loss).filter(|loss| loss.record == item.record).collect();
-        Ok(self.connection.connector.compare(&was, is, &|old| successors.get(old).cloned(), &losses))
+        Ok(self.connection.connector.compare(&was, is, &|old| successors.get(old).cloned(), losses))
     }
 
     /// Every loss: those the plan had announced, then those found on the way.
     fn losses(&self) -> Vec<ReportedLoss> {
         let announced = self.plan.losses.iter().map(|loss| ReportedLoss { loss: loss.clone(), announced: true });
         let found = self.progress.items.values().flat_map(|item| &item.losses);
-        let found = found.filter(|loss| !self.plan.losses.contains(loss));
+        let known: BTreeSet<&Loss> = self.plan.losses.iter().collect();
+        let found = found.filter(|loss| !known.contains(loss));
         announced.chain(found.map(|loss| ReportedLoss { loss: loss.clone(), announced: false })).collect()
     }
 }

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use crate::archive::ArchiveError;
 use crate::crm::{Access, Lane, Reach};
 use crate::domain::event::{Event, Stream};
-use crate::domain::ids::JobId;
+use crate::domain::ids::{EntryId, JobId};
 use crate::domain::job::{Item, ItemState, JobState};
 use crate::domain::plan::{Plan, Step, What};
 use crate::domain::record::RecordRef;
@@ -25,8 +25,37 @@ pub(super) struct Run<'a> {
     pub(super) connection: &'a Connection,
     pub(super) id: JobId,
     pub(super) plan: &'a Plan,
+    pub(super) makers: Makers<'a>,
     pub(super) progress: Progress,
     pub(super) shutdown: &'a CancellationToken,
+}
+
+/// Which step of a plan makes what.
+pub(super) struct Makers<'a> {
+    by_entry: HashMap<EntryId, &'a Step>,
+    by_record: HashMap<&'a RecordRef, &'a Step>,
+}
+
+impl<'a> Makers<'a> {
+    pub(super) fn of(plan: &'a Plan) -> Self {
+        let roots = plan.steps.iter().filter(|step| step.root);
+        let makers = plan.steps.iter().filter(|step| step.root || matches!(step.what, What::Recreate | What::Undelete));
+        Self {
+            by_entry: roots.map(|step| (step.entry, step)).collect(),
+            // Of several steps for one record, the first in the plan: a skip comes before what is made.
+            by_record: makers.rev().map(|step| (&step.record, step)).collect(),
+        }
+    }
+
+    /// The step that makes the record of an entry; none for the entry of a link that waited.
+    pub(super) fn of_entry(&self, entry: EntryId) -> Option<&'a Step> {
+        self.by_entry.get(&entry).copied()
+    }
+
+    /// The step that brings a record back.
+    pub(super) fn of_record(&self, record: &RecordRef) -> Option<&'a Step> {
+        self.by_record.get(record).copied()
+    }
 }
 
 /// Why a job does not go on.
@@ -162,7 +191,7 @@ impl<'a> Run<'a> {
         let mut names = BTreeSet::new();
         for step in steps {
             names.extend(step.needs.iter().chain(&step.after).chain([&step.record]).cloned());
-            names.extend(self.root_of(step).map(|root| root.record.clone()));
+            names.extend(self.makers.of_entry(step.entry).map(|root| root.record.clone()));
         }
         for old in names {
             if let Some(new) = self.engine.store.successor(&self.connection.name, &old).await? {
@@ -170,11 +199,6 @@ impl<'a> Run<'a> {
             }
         }
         Ok(found)
-    }
-
-    /// The step that makes the record of the entry a step belongs to; none for a link that waited.
-    pub(super) fn root_of(&self, step: &Step) -> Option<&'a Step> {
-        self.plan.steps.iter().find(|root| root.root && root.entry == step.entry)
     }
 }
 

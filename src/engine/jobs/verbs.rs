@@ -63,9 +63,21 @@ impl Engine {
         self.job(job).await
     }
 
-    /// One job.
+    /// One job, with the time it will still take.
     pub async fn job(&self, id: JobId) -> Result<Job, EngineError> {
-        self.store.job(id).await?.ok_or_else(|| EngineError::NotFound { what: format!("job {id}") })
+        let job = self.store.job(id).await?;
+        let mut job = job.ok_or_else(|| EngineError::NotFound { what: format!("job {id}") })?;
+        if job.eta_seconds.is_none() && !job.state.is_final() {
+            let whole = match self.jobs.eta(id) {
+                Some(whole) => whole,
+                // A plan may be large: it is read for this once, not for everybody who watches.
+                None => self.jobs.estimated(id, self.plan(job.plan).await?.eta_seconds),
+            };
+            let ended = job.done + job.failed + job.skipped + job.needs_review;
+            let left = job.total.saturating_sub(ended);
+            job.eta_seconds = Some(whole.saturating_mul(left).div_ceil(job.total.max(1)));
+        }
+        Ok(job)
     }
 
     /// Asks something of a job. One that runs heeds it after the batch under way; asking for what is so already is no
@@ -82,8 +94,11 @@ impl Engine {
                 // It has moved since it was looked at.
                 continue;
             }
-            let moved = Event::JobMoved { to, reason: (verb == Verb::Retry).then(|| "retry".to_owned()) };
-            match self.store.append(&Stream::job(id), progress.version, vec![moved]).await {
+            let mut events = vec![Event::JobMoved { to, reason: (verb == Verb::Retry).then(|| "retry".to_owned()) }];
+            if to == JobState::Cancelled {
+                events.insert(0, Event::Applied { items: progress.let_go(&self.plan(job.plan).await?) });
+            }
+            match self.store.append(&Stream::job(id), progress.version, events).await {
                 Ok(_) if to == JobState::Queued => self.jobs.add(&job.connection, id),
                 Ok(_) => self.jobs.tell(id),
                 Err(ArchiveError::Conflict { .. }) => continue,

@@ -1,0 +1,189 @@
+use crate::domain::entry::EntryState;
+use crate::domain::job::JobState;
+use crate::engine::EngineError;
+use crate::engine::fake_crm::{FakeCrm, Fault};
+use crate::engine::fake_world::Fake;
+use crate::engine::jobs::verbs::Verb;
+
+fn stale(result: Result<crate::domain::job::Job, EngineError>) -> &'static str {
+    match result {
+        Err(EngineError::Stale { code, .. }) => code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_plan_is_applied_once_and_only_as_it_was_shown() {
+    let fake = Fake::running();
+    let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    let plan = fake.plan(&entries).await.unwrap();
+    assert_eq!(stale(fake.engine.apply(plan.id, "another", "anna").await), "plan_changed");
+    let later = fake.plan(&entries).await.unwrap();
+    assert_eq!(later.digest, plan.digest, "the same facts, the same digest");
+    let first = fake.engine.apply(plan.id, &plan.digest, "anna").await.unwrap();
+    let again = fake.engine.apply(plan.id, &plan.digest, "boris").await.unwrap();
+    assert_eq!(first.id, again.id);
+    fake.ended(first.id).await;
+    // The other plan says that the record is to be made; by now it is there.
+    assert_eq!(stale(fake.engine.apply(later.id, &later.digest, "boris").await), "plan_changed");
+    assert_eq!(fake.engine.apply(plan.id, &plan.digest, "anna").await.unwrap().id, first.id);
+    assert_eq!(fake.crm.copies("contacts/1"), 1);
+}
+
+#[tokio::test]
+async fn of_many_who_restore_one_record_one_does() {
+    let mut fake = Fake::idle();
+    let snapshot = FakeCrm::snapshot("contacts/1", None, &["notes/11"], &[]);
+    let (_, entries) = fake.delete(vec![snapshot]).await;
+    let mut jobs = Vec::new();
+    for _ in 0..8 {
+        let plan = fake.plan(&entries).await.unwrap();
+        jobs.push(fake.engine.apply(plan.id, &plan.digest, "anna").await.unwrap().id);
+    }
+    fake.start();
+    for (number, id) in jobs.into_iter().enumerate() {
+        let job = fake.ended(id).await;
+        assert_eq!(job.state, JobState::Done);
+        let expected: &[&str] = if number == 0 {
+            &["contacts/1 done", "notes/11 done"]
+        } else {
+            &["contacts/1 skipped restored", "notes/11 skipped restored"]
+        };
+        assert_eq!(fake.items(id).await, expected);
+    }
+    assert_eq!((fake.crm.copies("contacts/1"), fake.crm.copies("notes/11")), (1, 1));
+}
+
+#[tokio::test]
+async fn what_came_back_on_the_crms_own_screens_is_not_made() {
+    let mut fake = Fake::idle();
+    let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    let plan = fake.plan(&entries).await.unwrap();
+    let job = fake.engine.apply(plan.id, &plan.digest, "anna").await.unwrap();
+    fake.crm.world().alive.insert("contacts/1".parse().unwrap(), "anna brought it back".into());
+    fake.start();
+    fake.ended(job.id).await;
+    assert_eq!(fake.items(job.id).await, ["contacts/1 skipped alive"]);
+    assert_eq!(fake.crm.copies("contacts/1"), 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_for_a_person_and_never_sent_again() {
+    for happened in [true, false] {
+        let fake = Fake::running();
+        let snapshot = FakeCrm::snapshot("contacts/1", None, &["notes/11"], &[]);
+        let (_, entries) = fake.delete(vec![snapshot]).await;
+        fake.crm.world().faults.push_back(Fault::Ambiguous(happened));
+        let job = fake.restore(&entries).await;
+        assert_eq!(job.state, JobState::NeedsReview);
+        let expected = ["contacts/1 needs_review outcome_unknown", "notes/11 failed need_failed"];
+        assert_eq!(fake.items(job.id).await, expected);
+        assert_eq!(fake.entry(entries[0]).await.state, EntryState::NeedsReview);
+        fake.engine.steer(job.id, Verb::Retry).await.unwrap();
+        fake.until(job.id, |job| job.state == JobState::NeedsReview).await;
+        assert_eq!(fake.crm.copies("contacts/1"), usize::from(happened));
+        assert_eq!(fake.items(job.id).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn where_the_crm_can_tell_a_retry_finds_what_was_made_and_makes_what_was_not() {
+    for happened in [true, false] {
+        let fake = Fake::running();
+        let snapshot = FakeCrm::snapshot("contacts/1", None, &["notes/11"], &[]);
+        let (_, entries) = fake.delete(vec![snapshot]).await;
+        fake.crm.world().faults.push_back(Fault::Ambiguous(happened));
+        let job = fake.restore(&entries).await;
+        assert_eq!(job.state, JobState::NeedsReview);
+        fake.crm.world().can_find = true;
+        fake.engine.steer(job.id, Verb::Retry).await.unwrap();
+        fake.in_state(job.id, JobState::Done).await;
+        assert_eq!((fake.crm.copies("contacts/1"), fake.crm.copies("notes/11")), (1, 1));
+        assert_eq!(fake.entry(entries[0]).await.state, EntryState::Restored);
+    }
+}
+
+#[tokio::test]
+async fn after_a_crash_between_intent_and_outcome_nothing_is_made_twice() {
+    for can_find in [true, false] {
+        let dead = Fake::running();
+        let (_, entries) = dead.delete(vec![FakeCrm::snapshot("contacts/1", None, &["notes/11"], &[])]).await;
+        dead.crm.world().faults.push_back(Fault::Hang);
+        let plan = dead.plan(&entries).await.unwrap();
+        let job = dead.engine.apply(plan.id, &plan.digest, "anna").await.unwrap();
+        dead.until(job.id, |_| dead.crm.copies("contacts/1") == 1).await;
+        assert_eq!(dead.entry(entries[0]).await.state, EntryState::Restoring, "the intent is durable");
+
+        // The write of the first process never returns; a second process finds its history.
+        dead.crm.world().can_find = can_find;
+        let mut fake = Fake::over(dead.store.clone(), dead.crm.clone());
+        fake.start();
+        let job = fake.ended(job.id).await;
+        let (state, copies) = if can_find { (JobState::Done, 1) } else { (JobState::NeedsReview, 0) };
+        assert_eq!(job.state, state, "{:?}", fake.items(job.id).await);
+        assert_eq!((fake.crm.copies("contacts/1"), fake.crm.copies("notes/11")), (1, copies));
+    }
+}
+
+#[tokio::test]
+async fn what_needs_review_is_made_again_only_when_a_person_names_it() {
+    let fake = Fake::running();
+    let (operation, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    fake.crm.world().faults.push_back(Fault::Ambiguous(false));
+    fake.restore(&entries).await;
+    let of = crate::engine::restore::Wanted::Operation(operation);
+    let ask = crate::engine::restore::RestoreAsk { of, include_parents: true };
+    let whole = fake.engine.plan_restore(ask, "anna").await.unwrap();
+    assert_eq!(whole.steps[0].reason.as_deref(), Some("needs_review"));
+    let named = fake.plan(&entries).await.unwrap();
+    assert_eq!(named.losses[0].reason, "maybe_restored");
+    let job = fake.engine.apply(named.id, &named.digest, "anna").await.unwrap();
+    assert_eq!(fake.ended(job.id).await.state, JobState::Done);
+    assert_eq!(fake.crm.copies("contacts/1"), 1);
+}
+
+#[tokio::test]
+async fn a_bug_in_one_job_leaves_it_to_a_person_and_the_line_moves_on() {
+    let fake = Fake::running();
+    let snapshots = vec![FakeCrm::snapshot("contacts/1", None, &[], &[]), FakeCrm::snapshot("leads/1", None, &[], &[])];
+    let (_, entries) = fake.delete(snapshots).await;
+    fake.crm.world().faults.push_back(Fault::Panic);
+    let job = fake.restore(&entries[..1]).await;
+    assert_eq!((job.state, job.reason.as_deref()), (JobState::NeedsReview, Some("internal")));
+    assert_eq!(fake.items(job.id).await, ["contacts/1 needs_review outcome_unknown"]);
+    assert_eq!(fake.restore(&entries[1..]).await.state, JobState::Done);
+    assert_eq!(fake.crm.copies("contacts/1"), 1);
+}
+
+#[tokio::test]
+async fn what_may_have_been_sent_when_a_job_is_cancelled_is_for_a_person() {
+    let dead = Fake::running();
+    let (_, entries) = dead.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    dead.crm.world().faults.push_back(Fault::Hang);
+    let plan = dead.plan(&entries).await.unwrap();
+    let job = dead.engine.apply(plan.id, &plan.digest, "anna").await.unwrap();
+    dead.until(job.id, |_| dead.crm.copies("contacts/1") == 1).await;
+    // A second process, in which the job does not run yet.
+    let fake = Fake::over(dead.store.clone(), dead.crm.clone());
+    assert_eq!(fake.engine.steer(job.id, Verb::Cancel).await.unwrap().state, JobState::Cancelled);
+    assert_eq!(fake.entry(entries[0]).await.state, EntryState::NeedsReview);
+}
+
+#[tokio::test]
+async fn what_an_earlier_job_left_in_doubt_is_not_made_by_the_next_in_line() {
+    let mut fake = Fake::idle();
+    let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        let plan = fake.plan(&entries).await.unwrap();
+        jobs.push(fake.engine.apply(plan.id, &plan.digest, "anna").await.unwrap().id);
+    }
+    fake.crm.world().faults.push_back(Fault::Ambiguous(true));
+    // The CRM does not show at once what it has made.
+    fake.crm.world().forgets = true;
+    fake.start();
+    assert_eq!(fake.ended(jobs[0]).await.state, JobState::NeedsReview);
+    fake.ended(jobs[1]).await;
+    assert_eq!(fake.items(jobs[1]).await, ["contacts/1 skipped needs_review"]);
+    assert_eq!(fake.crm.copies("contacts/1"), 1);
+}
