@@ -73,6 +73,11 @@ struct Inner {
 
 /// Opens the archive of a directory, or makes it. Blocks.
 pub fn open(options: Options) -> Result<Durable, ArchiveError> {
+    open_with(options, journal::Options::new)
+}
+
+/// The same, with a journal of other sizes.
+fn open_with(options: Options, how: impl Fn(PathBuf) -> journal::Options) -> Result<Durable, ArchiveError> {
     let dir = options.dir.join("journal");
     let sealer = match &options.key {
         Some(key) => Sealer::with_key(key, &dir)?,
@@ -84,7 +89,7 @@ pub fn open(options: Options) -> Result<Durable, ArchiveError> {
     let name = blake3::Hash::from_bytes(blake3::derive_key("crm-undo 2026 index of", &sealer.mac(&[b"index of"])));
     let secret = blake3::derive_key("crm-undo 2026 search terms", &sealer.mac(&[b"search terms"]));
     let name = name.to_hex().to_string();
-    let mut how = journal::Options::new(dir);
+    let mut how = how(dir);
     how.min_free_bytes = options.min_free_bytes;
     let (journal, recovery) = Journal::open(how, sealer)?;
     let journal = Arc::new(journal);

@@ -6,11 +6,11 @@ use std::path::Path;
 use secrecy::SecretString;
 use tempfile::TempDir;
 
-use super::{Durable, Options, open};
+use super::{Durable, Options, open_with};
 use crate::archive::contract::{jobs, made};
 use crate::archive::fold::keys;
 use crate::archive::fold::rows::{Changes, Rows};
-use crate::archive::{Archive, ArchiveError, Bin, Ledger, Store};
+use crate::archive::{Archive, ArchiveError, Bin, Ledger, Store, journal};
 use crate::domain::entry::EntryState;
 use crate::domain::event::{Event, Stream};
 use crate::domain::ids::TokenId;
@@ -18,6 +18,11 @@ use made::{all, deleted, one, snapshot, titles};
 
 fn options(dir: &Path) -> Options {
     Options { dir: dir.to_owned(), key_file: None, key: None, min_free_bytes: 1, clock: made::clock() }
+}
+
+/// With small segments: a large one takes long to be made.
+fn open(options: Options) -> Result<Durable, ArchiveError> {
+    open_with(options, |dir| journal::Options { segment_bytes: 256 << 10, ..journal::Options::new(dir) })
 }
 
 fn opened(dir: &Path) -> Durable {
@@ -118,8 +123,9 @@ async fn rebuilt_after(harm: impl FnOnce(&Path)) {
     drop(store);
     harm(&dir.path().join("index"));
     let store = opened(dir.path());
-    assert!(store.opened().rebuilt.is_some());
-    assert_eq!(rows(&store), before);
+    assert_eq!(rows(&store), before, "{:?}", store.opened());
+    // sled may take a damaged file for one that ends there; then what followed is read from the journal again.
+    assert!(store.opened().rebuilt.is_some() || store.opened().caught_up > 0, "{:?}", store.opened());
     assert_eq!(store.opened().damage, Vec::<String>::new());
     store.ready().expect("ready");
 }
@@ -141,12 +147,12 @@ async fn a_truncated_index_is_rebuilt() {
 
 #[tokio::test]
 async fn a_bit_flipped_index_is_rebuilt() {
-    for part in [3, 5, 9] {
+    for part in 0..20 {
         rebuilt_after(|index| {
             let path = index.join("db");
             let mut bytes = fs::read(&path).expect("read");
             let used = bytes.iter().rposition(|byte| *byte != 0).expect("not empty");
-            bytes[used * part / 10] ^= 0x10;
+            bytes[used * part / 20] ^= 0x10;
             fs::write(path, bytes).expect("written");
         })
         .await;
