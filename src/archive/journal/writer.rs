@@ -43,9 +43,14 @@ impl Writer {
             if self.shared.usable().is_err() {
                 return;
             }
-            let done = if jobs.is_empty() && stop { self.close() } else { self.write_all(jobs) };
-            if let Err(error) = done {
-                self.shared.poison(format!("a write to the journal failed: {error}; restart on a healthy disk"));
+            if jobs.is_empty() && stop {
+                if let Err(error) = self.close() {
+                    self.failed(&error);
+                }
+            } else {
+                self.write_all(jobs);
+            }
+            if self.shared.usable().is_err() {
                 return;
             }
             if stop && lock(&self.shared.queue).jobs.is_empty() && self.tail.marked {
@@ -61,7 +66,7 @@ impl Writer {
         if queue.jobs.is_empty() && !queue.stop && !self.tail.marked && shared.usable().is_ok() {
             drop(queue);
             if let Err(error) = self.mark() {
-                shared.poison(format!("a write to the journal failed: {error}; restart on a healthy disk"));
+                self.failed(&error);
             }
             queue = lock(&shared.queue);
         }
@@ -71,7 +76,12 @@ impl Writer {
         (std::mem::take(&mut queue.jobs), queue.stop)
     }
 
-    fn write_all(&mut self, jobs: Vec<Job>) -> io::Result<()> {
+    fn failed(&self, error: &io::Error) {
+        self.shared.poison(format!("a write to the journal failed: {error}; restart on a healthy disk"));
+    }
+
+    /// Whoever waits learns of a failure only after the journal is poisoned.
+    fn write_all(&mut self, jobs: Vec<Job>) {
         let mut jobs = jobs.into_iter().peekable();
         while let Some(first) = jobs.next() {
             let need = first.len();
@@ -79,7 +89,7 @@ impl Writer {
             self.shared.take_off(Vec::new());
             match self.fit(need) {
                 Ok(()) => {}
-                Err(NotMade::Failed(error)) => return Err(error),
+                Err(NotMade::Failed(error)) => return self.failed(&error),
                 Err(NotMade::NoRoom(needed)) => {
                     self.shared.land();
                     let free = self.shared.disk.space().map_or(0, |(free, _)| free);
@@ -97,9 +107,10 @@ impl Writer {
                 bytes += len;
                 batch.extend(jobs.next());
             }
-            self.batch(batch, bytes)?;
+            if let Err(error) = self.batch(batch, bytes) {
+                return self.failed(&error);
+            }
         }
-        Ok(())
     }
 
     /// Goes on to a new segment if the unit, and the dictionary where it is due, no longer fit.
