@@ -9,9 +9,11 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::super::trainer;
 use super::sim::SimDisk;
-use super::{Options, block_on, found, open, options, unit};
+use super::{Options, Units, block_on, found, open, options, unit};
 
 const LEN: usize = 150;
+
+type Contents = BTreeMap<String, Vec<u8>>;
 
 fn small() -> Options {
     options(4_000)
@@ -19,7 +21,7 @@ fn small() -> Options {
 
 /// A journal of several segments with units of one to three frames and a dictionary; closed, or left by a killed
 /// process. Frames in it.
-fn journal(closed: bool) -> (BTreeMap<String, Vec<u8>>, BTreeSet<(u32, u16)>) {
+fn journal(closed: bool) -> (Contents, BTreeSet<(u32, u16)>) {
     let disk = Arc::new(SimDisk::default());
     let (journal, _) = open(&disk, small()).unwrap();
     for number in 1..=30 {
@@ -39,28 +41,23 @@ fn journal(closed: bool) -> (BTreeMap<String, Vec<u8>>, BTreeSet<(u32, u16)>) {
         return (disk.contents(), frames);
     }
     // The mark follows the last answer.
-    while !disk
-        .contents()
-        .values()
-        .next_back()
-        .unwrap()
-        .iter()
-        .rev()
-        .skip_while(|byte| **byte == 0)
-        .nth(75)
-        .is_some_and(|byte| *byte == b'c')
-    {
+    while !ends_with_a_mark(&disk.contents()) {
         assert!(Instant::now() < deadline, "no mark");
         std::thread::sleep(Duration::from_millis(1));
     }
     (disk.contents(), frames)
 }
 
-fn frames(units: &BTreeMap<u32, (Vec<u16>, u16)>) -> BTreeSet<(u32, u16)> {
+fn ends_with_a_mark(contents: &Contents) -> bool {
+    let last = contents.values().next_back().unwrap();
+    last.windows(4).rposition(|four| four == b"cuf1").is_some_and(|at| last[at + 4] == 5)
+}
+
+fn frames(units: &Units) -> BTreeSet<(u32, u16)> {
     units.iter().flat_map(|(number, (indexes, _))| indexes.iter().map(|index| (*number, *index))).collect()
 }
 
-fn flip(contents: &BTreeMap<String, Vec<u8>>, name: &str, at: usize, bit: u8) -> BTreeMap<String, Vec<u8>> {
+fn flip(contents: &Contents, name: &str, at: usize, bit: u8) -> Contents {
     let mut flipped = contents.clone();
     flipped.get_mut(name).unwrap()[at] ^= 1 << bit;
     flipped
