@@ -109,3 +109,28 @@ fn a_segment_from_an_older_copy_is_noticed() {
     let (_, damage) = found(&journal, LEN);
     assert!(!damage.is_empty(), "the chain is broken");
 }
+
+#[test]
+fn a_damaged_dictionary_costs_nothing() {
+    let disk = Arc::new(SimDisk::default());
+    let (journal, _) = open(&disk, options(64 << 10)).unwrap();
+    let samples: Vec<Vec<u8>> = (1_000..1_200).map(|number| unit(number, 1, LEN).remove(0).body).collect();
+    let begin = journal.end().offset as usize;
+    trainer::run(&Arc::downgrade(&journal.shared), &samples, 700);
+    let end = journal.end().offset as usize;
+    assert!(end - begin > 1_400, "two copies");
+    block_on(async {
+        for number in 1..=5 {
+            journal.append(unit(number, 1, LEN)).await.unwrap();
+        }
+    });
+    drop(journal);
+    let contents = disk.contents();
+    for at in (begin..end).step_by(53) {
+        let disk = Arc::new(SimDisk::of(flip(&contents, "journal-00000001.seg", at, 3)));
+        let (journal, recovery) = open(&disk, small()).unwrap();
+        let (units, damage) = found(&journal, LEN);
+        assert!(!damage.is_empty() || !recovery.damage.is_empty(), "byte {at}");
+        assert_eq!(units.len(), 5, "byte {at}: {damage:?}");
+    }
+}
