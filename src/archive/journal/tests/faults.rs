@@ -108,6 +108,21 @@ fn a_disk_that_hangs_is_given_up_in_time() {
 }
 
 #[test]
+fn a_disk_that_hangs_at_a_new_segment_is_given_up_too() {
+    let disk = Arc::new(SimDisk::default());
+    let options = super::Options { fence_timeout: Duration::from_millis(60), ..options(600) };
+    let (journal, _) = open(&disk, options).unwrap();
+    block_on(journal.append(unit(1, 1, LEN))).unwrap();
+    disk.hang(Duration::from_millis(600));
+    let began = Instant::now();
+    block_on(async {
+        let calls = (2..12).map(|number| journal.append(unit(number, 1, LEN)));
+        assert!(futures::future::join_all(calls).await.iter().all(Result::is_err));
+    });
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+}
+
+#[test]
 fn a_full_disk_takes_small_segments_and_then_refuses_without_harm() {
     let disk = Arc::new(SimDisk::default());
     let (journal, _) = open(&disk, options(8192)).unwrap();
