@@ -121,7 +121,7 @@ impl Journal {
                 }
                 before = Some((seq, found.mac));
                 expected = Some(seq + 1);
-                self.deliver(found, &segment, on_frame, on_damage)?;
+                self.deliver(&found, &segment, on_frame, on_damage)?;
             }
         }
         Ok(())
@@ -129,7 +129,7 @@ impl Journal {
 
     fn deliver(
         &self,
-        found: Found,
+        found: &Found,
         segment: &Segment,
         on_frame: &mut dyn FnMut(Frame) -> Result<(), ArchiveError>,
         on_damage: &mut dyn FnMut(String),
@@ -146,7 +146,7 @@ impl Journal {
             }
             return Ok(());
         };
-        match self.unpack(&found, segment) {
+        match self.unpack(found, segment) {
             Ok(body) => on_frame(Frame { place, seq, kind, body }),
             Err(detail) => {
                 on_damage(format!("{}: frame {seq}: {detail}", at(place)));
