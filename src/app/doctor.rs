@@ -133,7 +133,7 @@ fn key(config: &Config) -> Option<Finding> {
 
 fn room(config: &Config) -> Finding {
     let dir = if config.data_dir.exists() { config.data_dir.as_path() } else { Path::new(".") };
-    match crate::archive::room(dir, config.archive.min_free_bytes) {
+    match crate::archive::space(dir, config.archive.min_free_bytes) {
         Ok((free, needed)) if free >= needed => found("disk", Level::Good, format!("{free} bytes free"), None),
         Ok((free, needed)) => found(
             "disk",

@@ -120,7 +120,7 @@ impl Running {
         }
         drop(self.engine);
         let store = self.store;
-        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        let _ = tokio::task::spawn_blocking(move || drop(store)).await;
     }
 }
 

@@ -241,4 +241,4 @@ pub enum ArchiveError {
     Invalid(String),
 }
 
-pub use durable::room;
+pub use journal::space;

@@ -36,6 +36,7 @@ use dictionary::{Samples, lock};
 use disk::{Disk, RealDisk};
 use pack::Packer;
 use room::Room;
+pub use room::space;
 use segments::Maker;
 use shared::Shared;
 use writer::Writer;

@@ -39,6 +39,12 @@ impl Room {
     }
 }
 
+/// Bytes free on the disk of `dir`, and bytes that destructive work needs there.
+pub fn space(dir: &std::path::Path, min_free_bytes: u64) -> std::io::Result<(u64, u64)> {
+    let stat = rustix::fs::statvfs(dir)?;
+    Ok((stat.f_bavail * stat.f_frsize, needed(min_free_bytes, stat.f_blocks * stat.f_frsize)))
+}
+
 fn needed(min_free_bytes: u64, total: u64) -> u64 {
     if min_free_bytes == 0 { (1 << 30).max(total / 20) } else { min_free_bytes }
 }
