@@ -43,10 +43,19 @@ struct Crm {
 
 impl Crm {
     async fn start(switches: Value) -> Self {
-        let mock =
-            MockServer::start(Options { requests_per_second: 0, account_requests_per_second: 0, ..Options::default() })
-                .await
-                .unwrap();
+        Self::peopled(0, switches).await
+    }
+
+    /// With an account out of a seed.
+    async fn peopled(contacts: usize, switches: Value) -> Self {
+        let mock = MockServer::start(Options {
+            contacts,
+            requests_per_second: 0,
+            account_requests_per_second: 0,
+            ..Options::default()
+        })
+        .await
+        .unwrap();
         let upstream = Upstream::new(UpstreamConfig {
             token: Some("demo-token".to_owned().into()),
             requests_per_second: 0,

@@ -260,3 +260,32 @@ async fn what_may_not_be_read_is_unknown() {
     }
     assert!(around["pipelines"].is_array() && around["fields"]["leads"].is_array());
 }
+
+#[tokio::test]
+async fn a_whole_account_comes_back_as_it_was() {
+    let crm = Crm::peopled(25, json!({})).await;
+    let mut records = Vec::new();
+    for object in ["companies", "contacts", "leads", "customers"] {
+        let list = crm.get(&format!("/api/v4/{object}?limit=250")).await;
+        records.extend(embedded(&list, object).iter().map(|row| RecordRef::new(object, row["id"].as_u64().unwrap())));
+    }
+    assert!(records.len() > 40, "{}", records.len());
+    let mut snapshots = Vec::new();
+    for record in &records {
+        snapshots.push(crm.read(record).await);
+    }
+    for record in &records {
+        crm.remove(record).await;
+    }
+    let restored = crm.restore(&snapshots).await;
+    assert_eq!(restored.failed, []);
+    let mut differences = Vec::new();
+    for snapshot in &snapshots {
+        differences.extend(crm.differences(snapshot, &restored).await);
+    }
+    let mut reasons: Vec<&str> = restored.losses.iter().map(|loss| loss.reason.as_str()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    assert_eq!(reasons, ["note_type_not_writable", "user_inactive"]);
+    assert_eq!(differences, []);
+}
