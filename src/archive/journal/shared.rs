@@ -27,6 +27,9 @@ pub struct Written {
     pub places: Vec<Place>,
 }
 
+/// What the read-back of a frame has to give: hash of the plain body; and its length on disk.
+pub type Wanted = (blake3::Hash, usize);
+
 #[derive(Default)]
 pub struct Queue {
     pub jobs: Vec<Job>,
