@@ -132,3 +132,17 @@ async fn a_plan_is_of_one_connection_that_can_write() {
     let nobody = crate::domain::ids::EntryId(uuid::Uuid::nil());
     assert!(matches!(fake.plan(&[nobody]).await, Err(EngineError::NotFound { .. })));
 }
+
+#[tokio::test]
+async fn what_became_of_a_delete_is_found_out_before_it_is_planned_for() {
+    let fake = Fake::running();
+    let snapshots =
+        vec![FakeCrm::snapshot("contacts/1", None, &[], &[]), FakeCrm::snapshot("contacts/2", None, &[], &[])];
+    fake.crm.world().alive.insert("contacts/2".parse().unwrap(), "still there".into());
+    let (operation, entries) = fake.forward_on("acme", snapshots).await;
+    assert_eq!(fake.entry(entries[0]).await.state, EntryState::Unknown);
+    let ask = RestoreAsk { of: Wanted::Operation(operation), include_parents: true };
+    let plan = fake.engine.plan_restore(ask, "anna").await.unwrap();
+    let told: Vec<_> = plan.steps.iter().map(|step| (step.record.to_string(), step.reason.as_deref())).collect();
+    assert_eq!(told, [("contacts/2".to_owned(), Some("alive")), ("contacts/1".to_owned(), None)]);
+}
