@@ -101,6 +101,15 @@ impl Fake {
 
     /// Puts records into the bin, as one operation of this connection.
     pub(crate) async fn delete_on(&self, connection: &str, snapshots: Vec<Snapshot>) -> (OperationId, Vec<EntryId>) {
+        let (operation, ids) = self.forward_on(connection, snapshots).await;
+        let fates = ids.iter().map(|id| (*id, Fate::Deleted)).collect();
+        let settled = Event::Settled { fates, answer: Some(204), state: OperationState::Confirmed };
+        self.store.append(&Stream::operation(operation), 2, vec![settled]).await.expect("the memory takes it");
+        (operation, ids)
+    }
+
+    /// As a crash leaves it: the snapshots are durable, the request went out, and nobody knows what became of it.
+    pub(crate) async fn forward_on(&self, connection: &str, snapshots: Vec<Snapshot>) -> (OperationId, Vec<EntryId>) {
         let operation = OperationId(Uuid::now_v7());
         let snapshots: Vec<Snapshot> =
             snapshots.into_iter().map(|snapshot| Snapshot { connection: connection.to_owned(), ..snapshot }).collect();
@@ -120,9 +129,7 @@ impl Fake {
             route: "fake.delete".into(),
             entries,
         };
-        let fates = ids.iter().map(|id| (*id, Fate::Deleted)).collect();
-        let settled = Event::Settled { fates, answer: Some(204), state: OperationState::Confirmed };
-        let events = vec![captured, Event::Forwarding, settled];
+        let events = vec![captured, Event::Forwarding];
         let write = Write { snapshots, appends: vec![(Stream::operation(operation), 0, events)] };
         self.store.commit(write).await.expect("the memory takes it");
         (operation, ids)

@@ -23,23 +23,28 @@ pub(super) struct Progress {
     /// Steps whose `Applying` was closed without an item: they were certainly not sent, and their entries wait for this
     /// job.
     pub(super) announced: BTreeSet<u32>,
-    /// When the first write was about to be sent; nothing this job made is older.
-    pub(super) since: Option<Timestamp>,
+    /// When each step was about to be sent, the last time; nothing it made is older.
+    pub(super) sent_at: BTreeMap<u32, Timestamp>,
     /// Steps that were looked for in the CRM, after their outcome was lost, and have certainly made nothing.
     pub(super) absent: BTreeSet<u32>,
 }
 
 impl Progress {
-    pub(super) async fn read(ledger: &dyn Ledger, id: JobId) -> Result<Self, ArchiveError> {
-        let mut progress = Self {
+    /// Of a job that nothing has happened to yet.
+    pub(super) fn fresh() -> Self {
+        Self {
             version: 0,
             state: JobState::Queued,
             items: BTreeMap::new(),
             under_way: Vec::new(),
             announced: BTreeSet::new(),
-            since: None,
+            sent_at: BTreeMap::new(),
             absent: BTreeSet::new(),
-        };
+        }
+    }
+
+    pub(super) async fn read(ledger: &dyn Ledger, id: JobId) -> Result<Self, ArchiveError> {
+        let mut progress = Self::fresh();
         for recorded in ledger.read(&Stream::job(id), 0).await? {
             progress.apply(&recorded);
         }
@@ -57,7 +62,7 @@ impl Progress {
             }
             Event::Applying { steps } => {
                 self.under_way = steps.iter().map(|(step, ..)| *step).collect();
-                self.since.get_or_insert(recorded.at);
+                self.sent_at.extend(steps.iter().map(|(step, ..)| (*step, recorded.at)));
             }
             Event::Applied { items } => {
                 self.announced.extend(self.under_way.drain(..));

@@ -1,9 +1,13 @@
 //! Steps that may have been written: a crash came between intent and outcome, or the answer was lost. They are looked
 //! for in the CRM. What certainly was not made is open again; what may be there is left to a person.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::batch::made;
+use super::progress::Progress;
 use super::run::{Run, Stop, item};
 use crate::crm::{CrmError, Lane, Presence};
 use crate::domain::event::Event;
@@ -55,7 +59,7 @@ impl<'a> Run<'a> {
     }
 
     /// The steps whose end is known now; the others are open again. The inner error: the CRM cannot answer now.
-    async fn look(&self, doubtful: &[&'a Step]) -> Result<Result<Vec<Item>, Option<std::time::Duration>>, EngineError> {
+    async fn look(&self, doubtful: &[&'a Step]) -> Result<Result<Vec<Item>, Option<Duration>>, EngineError> {
         let of = |what: What| doubtful.iter().copied().filter(|step| step.what == what).collect::<Vec<_>>();
         // A link that is made twice is one link, and a value set twice is one value: only records are looked for.
         let (made_anew, undeleted) = (of(What::Recreate), of(What::Undelete));
@@ -73,21 +77,26 @@ impl<'a> Run<'a> {
         if self.stop().is_some() {
             return Ok(Err(None));
         }
-        for steps in made_anew.chunks(capabilities.write_batch.max(1)) {
-            match self.look_for_made(steps).await? {
-                Ok(found) => items.extend(found),
-                Err(wait) => return Ok(Err(wait)),
+        // What was sent together is looked for together: the vendor looks at what is not older than that.
+        let sent_at = |step: &&Step| self.progress.sent_at.get(&step.number).copied();
+        for together in made_anew.chunk_by(|one, next| sent_at(one) == sent_at(next)) {
+            let since = sent_at(&together[0]).unwrap_or(Timestamp::UNIX_EPOCH);
+            for steps in together.chunks(capabilities.write_batch.max(1)) {
+                match self.look_for_made(steps, since).await? {
+                    Ok(found) => items.extend(found),
+                    Err(wait) => return Ok(Err(wait)),
+                }
             }
         }
-        Ok(Ok(items))
+        Ok(Ok(claimed_once(items, &self.progress)))
     }
 
     async fn look_for_made(
         &self,
         steps: &[&'a Step],
-    ) -> Result<Result<Vec<Item>, Option<std::time::Duration>>, EngineError> {
+        since: Timestamp,
+    ) -> Result<Result<Vec<Item>, Option<Duration>>, EngineError> {
         let successors = self.successors(steps).await?;
-        let since = self.progress.since.unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let connector = &self.connection.connector;
         let found = connector.find_made(self.reach(), steps, since, &|old| successors.get(old).cloned()).await;
         Ok(match found {
@@ -102,7 +111,7 @@ impl<'a> Run<'a> {
     }
 
     /// An undelete keeps the id, so looking is enough.
-    async fn look_for_undeleted(&self, steps: &[&Step]) -> Result<Vec<Item>, Option<std::time::Duration>> {
+    async fn look_for_undeleted(&self, steps: &[&Step]) -> Result<Vec<Item>, Option<Duration>> {
         let names: Vec<RecordRef> = steps.iter().map(|step| step.record.clone()).collect();
         match self.engine.presence(self.connection, Lane::Background, &names).await {
             Ok(presence) => {
@@ -115,6 +124,55 @@ impl<'a> Run<'a> {
     }
 }
 
+/// A record stands for one step. Where the vendor finds one that this job has made for another step, or finds it twice,
+/// two steps look alike, and a person has to tell them apart.
+fn claimed_once(items: Vec<Item>, progress: &Progress) -> Vec<Item> {
+    let found: BTreeSet<u32> = items.iter().map(|item| item.step).collect();
+    let others = progress.items.values().filter(|item| !found.contains(&item.step));
+    let mut claims: BTreeMap<RecordRef, usize> = BTreeMap::new();
+    for name in others.chain(&items).filter_map(|item| item.restored_as.as_ref()) {
+        *claims.entry(name.clone()).or_default() += 1;
+    }
+    let is_twin = |item: &Item| item.restored_as.as_ref().is_some_and(|name| claims[name] > 1);
+    let doubt = |item: Item| Item {
+        state: ItemState::NeedsReview,
+        restored_as: None,
+        reason: Some("outcome_unknown".to_owned()),
+        ..item
+    };
+    items.into_iter().map(|item| if is_twin(&item) { doubt(item) } else { item }).collect()
+}
+
 fn in_review(steps: &[&Step]) -> Vec<Item> {
     steps.iter().map(|step| item(step, ItemState::NeedsReview, Some("outcome_unknown"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::ids::EntryId;
+    use crate::domain::job::JobState;
+
+    fn done(step: u32, new: &str) -> Item {
+        let record = RecordRef::new("contacts", step);
+        let restored_as = Some(new.parse().expect("a record"));
+        let entry = EntryId(Uuid::from_u128(step.into()));
+        let state = ItemState::Done;
+        Item { step, record, entry, root: true, state, restored_as, reason: None, losses: Vec::new() }
+    }
+
+    #[test]
+    fn a_record_that_was_found_stands_for_one_step_only() {
+        let progress = Progress { items: BTreeMap::from([(1, done(1, "contacts/91"))]), ..Progress::fresh() };
+        assert_eq!(progress.state, JobState::Queued);
+        let found =
+            vec![done(2, "contacts/91"), done(3, "contacts/93"), done(4, "contacts/94"), done(5, "contacts/94")];
+        let claimed = claimed_once(found, &progress);
+        let states: Vec<ItemState> = claimed.iter().map(|item| item.state).collect();
+        let (done, doubt) = (ItemState::Done, ItemState::NeedsReview);
+        assert_eq!(states, [doubt, done, doubt, doubt]);
+        assert!(claimed[0].restored_as.is_none(), "nothing is claimed that is not known");
+    }
 }

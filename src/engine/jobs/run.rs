@@ -39,11 +39,16 @@ pub(super) struct Makers<'a> {
 impl<'a> Makers<'a> {
     pub(super) fn of(plan: &'a Plan) -> Self {
         let roots = plan.steps.iter().filter(|step| step.root);
-        let makers = plan.steps.iter().filter(|step| step.root || matches!(step.what, What::Recreate | What::Undelete));
+        // Not the skips: an older copy of a record is skipped beside the newest one, which is made.
+        let makes = |step: &&Step| match step.what {
+            What::Recreate | What::Undelete => true,
+            What::Skip => false,
+            What::Relink | What::Set | What::Delete => step.root,
+        };
+        let makers = plan.steps.iter().filter(makes);
         Self {
             by_entry: roots.map(|step| (step.entry, step)).collect(),
-            // Of several steps for one record, the first in the plan: a skip comes before what is made.
-            by_record: makers.rev().map(|step| (&step.record, step)).collect(),
+            by_record: makers.map(|step| (&step.record, step)).collect(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::crm::{Access, CrmError, Lane, Presence};
+use crate::domain::entry::EntryState;
 use crate::domain::plan::planner::{Candidate, Facts, Standing, WaitingLink};
 use crate::domain::record::RecordRef;
 use crate::engine::{Connection, Engine, EngineError};
@@ -24,10 +25,18 @@ impl Engine {
         }
         let newest: BTreeSet<&RecordRef> = names.iter().map(|name| renamed.get(name).unwrap_or(name)).collect();
         let newest: Vec<RecordRef> = newest.into_iter().cloned().collect();
+        // Most of what is asked about is what is to be restored, and that lies in the bin as we know.
+        let lies_in_bin = |candidate: &&Candidate| {
+            use EntryState::{Deleted, NeedsReview, Restoring, Unknown};
+            matches!(candidate.state, Deleted | NeedsReview | Restoring | Unknown)
+        };
+        let known = candidates.iter().filter(lies_in_bin).map(|candidate| &candidate.record);
+        let known: BTreeSet<&RecordRef> = known.map(|record| renamed.get(record).unwrap_or(record)).collect();
         let mut standing = BTreeMap::new();
         for (record, presence) in newest.iter().zip(self.presence(connection, Lane::Live, &newest).await?) {
             let how = match presence {
                 Presence::Alive => Standing::Alive,
+                Presence::Gone if known.contains(record) => Standing::InBin,
                 Presence::Gone if self.store.in_bin(&connection.name, record).await?.is_some() => Standing::InBin,
                 Presence::Gone => Standing::Gone,
             };

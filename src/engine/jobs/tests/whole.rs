@@ -132,3 +132,44 @@ async fn a_plan_is_of_one_connection_that_can_write() {
     let nobody = crate::domain::ids::EntryId(uuid::Uuid::nil());
     assert!(matches!(fake.plan(&[nobody]).await, Err(EngineError::NotFound { .. })));
 }
+
+#[tokio::test]
+async fn what_became_of_a_delete_is_found_out_before_it_is_planned_for() {
+    let fake = Fake::running();
+    let snapshots =
+        vec![FakeCrm::snapshot("contacts/1", None, &[], &[]), FakeCrm::snapshot("contacts/2", None, &[], &[])];
+    fake.crm.world().alive.insert("contacts/2".parse().unwrap(), "still there".into());
+    let (operation, entries) = fake.forward_on("acme", snapshots).await;
+    assert_eq!(fake.entry(entries[0]).await.state, EntryState::Unknown);
+    let ask = RestoreAsk { of: Wanted::Operation(operation), include_parents: true };
+    let plan = fake.engine.plan_restore(ask, "anna").await.unwrap();
+    let told: Vec<_> = plan.steps.iter().map(|step| (step.record.to_string(), step.reason.as_deref())).collect();
+    assert_eq!(told, [("contacts/2".to_owned(), Some("alive")), ("contacts/1".to_owned(), None)]);
+}
+
+#[tokio::test]
+async fn of_two_copies_of_a_record_the_newest_comes_back_with_its_notes() {
+    let fake = Fake::running();
+    let copy = || vec![FakeCrm::snapshot("contacts/1", None, &["notes/11"], &[])];
+    let (_, older) = fake.delete(copy()).await;
+    let (_, newer) = fake.delete(copy()).await;
+    let job = fake.restore(&[older[0], newer[0]]).await;
+    let expected = ["contacts/1 skipped newer_copy", "contacts/1 done", "notes/11 done"];
+    assert_eq!(fake.items(job.id).await, expected);
+    assert_eq!(fake.entry(newer[0]).await.state, EntryState::Restored);
+    assert_eq!(fake.crm.copies("contacts/1"), 1);
+}
+
+#[tokio::test]
+async fn an_operation_is_undone_too_when_some_of_it_came_back_by_itself() {
+    let fake = Fake::running();
+    let snapshots =
+        vec![FakeCrm::snapshot("contacts/1", None, &[], &[]), FakeCrm::snapshot("contacts/2", None, &[], &[])];
+    let (operation, entries) = fake.delete(snapshots).await;
+    fake.crm.world().alive.insert("contacts/2".parse().unwrap(), "anna brought it back".into());
+    fake.restore(&entries[..1]).await;
+    let state = || async { fake.store.operation(operation).await.unwrap().unwrap().state };
+    assert_eq!(state().await, OperationState::Confirmed, "nobody has looked at the other one yet");
+    assert_eq!(fake.restore(&entries).await.skipped, 2);
+    assert_eq!(state().await, OperationState::Undone);
+}
