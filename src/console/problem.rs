@@ -78,7 +78,8 @@ impl Problem {
 
     /// A parameter or field has a value that cannot be used.
     pub(super) fn bad_value(parameter: &str, why: impl std::fmt::Display) -> Self {
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad_value", format!("{parameter}: {why}"));
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad_value", format!("{parameter}: {why}"))
+            .hint("correct it and send the call again; /api/openapi.json lists what each call takes");
         problem.body.parameter = Some(parameter.to_owned());
         problem
     }

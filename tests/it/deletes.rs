@@ -292,7 +292,9 @@ async fn two_hundred_and_fifty_cost_no_more_requests_than_one() {
 async fn the_limit_of_the_crm_is_never_exceeded() {
     let setup = Setup { crm_requests_per_second: 7, requests_per_second: 7, contacts: 30, ..Setup::default() };
     let world = World::with(setup).await;
-    let ids: Vec<u64> = world.crm("/api/v4/contacts?limit=30").await.expect("contacts")["_embedded"]["contacts"]
+    // Also this list goes through the gateway: what goes around it is not in its budget.
+    let list = world.through(Method::GET, "/api/v4/contacts?limit=30").send().await.expect("an answer");
+    let ids: Vec<u64> = list.json::<Value>().await.expect("contacts")["_embedded"]["contacts"]
         .as_array()
         .expect("a list")
         .iter()
