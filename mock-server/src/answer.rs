@@ -57,6 +57,11 @@ impl Answer {
         Self::typed(status, "text/html", page)
     }
 
+    /// A file as it was uploaded.
+    pub fn bytes(content_type: &str, body: Bytes) -> Self {
+        Self { status: StatusCode::OK, headers: Vec::new(), body }.with_header(header::CONTENT_TYPE, content_type)
+    }
+
     pub fn with_header(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         if let Ok(value) = value.try_into() {
             self.headers.push((name, value));

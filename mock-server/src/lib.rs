@@ -16,8 +16,10 @@
 mod answer;
 mod clock;
 mod control;
+mod dice;
 mod exchange;
 mod faults;
+mod generate;
 mod ledger;
 mod limits;
 mod query;
@@ -25,6 +27,7 @@ mod request;
 mod server;
 mod state;
 mod switches;
+mod uuids;
 mod vendors;
 mod world;
 
@@ -82,7 +85,10 @@ impl MockServer {
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(false);
         let state = Arc::new(state::State::new(options));
-        let task = tokio::spawn(server::serve(listener, state, stopped));
+        let task = tokio::spawn(async move {
+            let delivery = vendors::amocrm::delivery::run(Arc::clone(&state), stopped.clone());
+            tokio::join!(server::serve(listener, Arc::clone(&state), stopped), delivery);
+        });
         Ok(Self { address, stop, task })
     }
 

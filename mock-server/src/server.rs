@@ -45,7 +45,7 @@ pub async fn serve(listener: TcpListener, state: Arc<State>, mut stopped: watch:
 }
 
 /// Returns when the server is to stop; also when nobody is left who could say so.
-async fn told(stopped: &mut watch::Receiver<bool>) {
+pub async fn told(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 

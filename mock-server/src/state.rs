@@ -7,6 +7,7 @@ use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::limits::Limits;
 use crate::vendors::amocrm::auth::Tokens;
+use crate::vendors::amocrm::delivery::Post;
 use crate::world::World;
 
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct State {
     limits: Mutex<Limits>,
     faults: Mutex<Faults>,
     account: Mutex<Account>,
+    pub post: Post,
 }
 
 /// The CRM itself. One lock: every request sees a whole world and leaves one.
@@ -32,6 +34,7 @@ impl State {
             limits: Mutex::new(Limits::new(options.requests_per_second, options.account_requests_per_second)),
             faults: Mutex::new(Faults::default()),
             account: Mutex::new(Account::new(&options, options.seed, options.contacts)),
+            post: Post::new(options.seed),
             options,
         }
     }
@@ -43,6 +46,7 @@ impl State {
         *self.limits() = Limits::new(self.options.requests_per_second, self.options.account_requests_per_second);
         *self.faults() = Faults::default();
         self.ledger.clear();
+        self.post.clear(seed);
     }
 
     pub fn account(&self) -> MutexGuard<'_, Account> {
@@ -57,20 +61,23 @@ impl State {
         open(&self.faults)
     }
 
-    /// Hands what just happened to the ledger. Call before the account's lock is let go, so that effects of two
+    /// Hands what just happened to the ledger and to the post. Call before the account's lock is let go, so that effects of two
     /// requests never change their order.
     pub fn settle(&self, account: &mut Account) {
         self.ledger.happened(account.world.effects.drain(..));
+        self.post.collect(&mut account.world);
     }
 }
 
 impl Account {
-    fn new(options: &Options, _seed: u64, _contacts: usize) -> Self {
-        Self { world: World::new(), tokens: Tokens::long_lived(&options.tokens) }
+    fn new(options: &Options, seed: u64, contacts: usize) -> Self {
+        let mut world = World::new();
+        crate::generate::fill(&mut world, seed, contacts);
+        Self { world, tokens: Tokens::long_lived(&options.tokens) }
     }
 }
 
 /// A handler that panicked has failed its own request; the server goes on.
-fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -124,6 +124,12 @@ const SWITCHES: &[Switch] = &[
         row: "§3.6, §12.14",
     },
     Switch {
+        name: "repost_enables_webhook",
+        default: Default::Yes(true),
+        means: "whether POST /webhooks of a destination that was disabled enables it again",
+        row: "§6.3",
+    },
+    Switch {
         name: "company_hook_root",
         default: Default::Word(&["contacts", "companies"]),
         means: "the root key of webhooks about companies",
@@ -146,6 +152,12 @@ const SWITCHES: &[Switch] = &[
         default: Default::Word(&["none", "repeat_page", "skip_row", "no_next", "endless_next", "foreign_next"]),
         means: "how lists betray the reader: every page is page 1; a row is lost; next missing; next never ends; next on another host",
         row: "§1.1, §2.0",
+    },
+    Switch {
+        name: "old_access_after_refresh",
+        default: Default::Word(&["revoked", "valid"]),
+        means: "the access token that a refresh replaces",
+        row: "§1.2",
     },
     Switch {
         name: "unpaid",

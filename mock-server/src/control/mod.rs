@@ -1,5 +1,6 @@
 //! The calls under `/_mock/`: what only the owner of a mock can ask. No token, never counted as traffic.
 
+mod integrations;
 mod screen;
 
 use http::StatusCode;
@@ -37,6 +38,11 @@ pub fn answer(state: &State, request: &Request) -> Answer {
             account.world.switches.turn(&body).map(|()| account.world.switches.shown())
         }
         ("POST", ["clock"]) => clock(state, &body),
+        ("GET", ["webhooks"]) => Ok(state.post.shown()),
+        ("POST", ["webhooks"]) => state.post.set(&body).map(|()| state.post.shown()),
+        ("GET", ["integrations"]) => Ok(json!({"integrations": state.account().tokens.shown()})),
+        ("POST", ["integrations"]) => integrations::set(state, &body),
+        ("POST", ["oauth", "code"]) => integrations::mint(state, &body),
         ("POST", ["ui", verb @ ("delete" | "restore" | "edit")]) => screen::act(state, verb, &body),
         _ => return refusal(StatusCode::NOT_FOUND, "there is no such control call; see mock-server/README.md"),
     };
@@ -121,5 +127,6 @@ fn clock(state: &State, body: &Value) -> Reply {
     let mut account = state.account();
     account.world.clock.advance(seconds);
     account.world.purge_bin();
+    state.post.wake();
     Ok(json!({"unix": account.world.clock.now(), "advanced_seconds": account.world.clock.advanced_seconds()}))
 }

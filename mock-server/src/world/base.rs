@@ -8,7 +8,7 @@ use super::people::{Role, User};
 use super::pipelines::{Funnel, LossReason, Pipeline, Stage};
 use super::table::Table;
 use super::tags::TagBook;
-use super::{ListCache, World, schema};
+use super::{CustomersMode, ListCache, World, schema};
 use crate::clock::Clock;
 use crate::switches::Switches;
 
@@ -44,6 +44,11 @@ impl World {
             transactions: Table::starting_at(6001),
             transactions_of: HashMap::new(),
             files: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            attachments: HashMap::new(),
+            last_attachment: 0,
+            uuids: 0,
+            customers_mode: CustomersMode::Segments,
             events: Vec::new(),
             webhooks: Table::starting_at(1),
             hooks: Vec::new(),

@@ -251,8 +251,9 @@ impl World {
         true
     }
 
-    /// Purges what has lain in the bin for longer than the switch says.
+    /// Purges what has lain in the bin for longer than the switch says, and files for longer than 30 days.
     pub fn purge_bin(&mut self) {
+        self.purge_files();
         let days = i64::try_from(self.switches.number("bin_retention_days")).unwrap_or(i64::MAX / 86_400);
         if days == 0 {
             return;
@@ -264,6 +265,7 @@ impl World {
             for id in ids {
                 self.delete_timeline(kind.of(id));
                 self.links.forget(kind.of(id));
+                self.attachments.remove(&kind.of(id));
                 self.cards_mut(kind).remove(id);
                 self.version += 1;
             }

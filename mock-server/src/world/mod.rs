@@ -15,6 +15,7 @@ pub mod linking;
 pub mod links;
 pub mod people;
 pub mod pipelines;
+mod purchases;
 pub mod schema;
 pub mod table;
 pub mod tags;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use card::{Card, Standing};
 use catalogs::{Catalog, CustomerStatus, Segment, Transaction};
 use fields::FieldBook;
-use files::File;
+use files::{Attachment, File, Upload};
 use happenings::{Actor, Event};
 use hooks::{Hook, Webhook};
 use kind::{Kind, Ref};
@@ -66,6 +67,24 @@ impl ListCache {
     }
 }
 
+/// How customers are kept (§2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CustomersMode {
+    Segments,
+    Periodicity,
+    Disabled,
+}
+
+impl CustomersMode {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Segments => "segments",
+            Self::Periodicity => "periodicity",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 /// The account's number in every example of the documentation we follow.
 pub const ACCOUNT_ID: u64 = 31_337_000;
 
@@ -93,6 +112,11 @@ pub struct World {
     pub transactions: Table<Transaction>,
     transactions_of: HashMap<u64, Vec<u64>>,
     pub files: BTreeMap<String, File>,
+    uploads: BTreeMap<String, Upload>,
+    attachments: HashMap<Ref, Vec<Attachment>>,
+    last_attachment: u64,
+    uuids: u64,
+    pub customers_mode: CustomersMode,
     pub events: Vec<Event>,
     pub webhooks: Table<Webhook>,
     /// What webhooks are to be told, since it was last handed over.

@@ -3,7 +3,6 @@
 use super::World;
 use super::card::Card;
 use super::cards::CardPatch;
-use super::catalogs::Transaction;
 use super::fields::Owner;
 use super::kind::Kind;
 use crate::ledger::What;
@@ -68,21 +67,5 @@ impl World {
             let patch = CardPatch { customer_status: first, ..CardPatch::default() };
             self.change_card(Kind::Customers.of(id), patch);
         }
-    }
-
-    /// The purchases of a customer, oldest first.
-    pub fn purchases_of(&self, customer: u64) -> impl Iterator<Item = &Transaction> {
-        let ids = self.transactions_of.get(&customer).map_or(&[][..], Vec::as_slice);
-        ids.iter().filter_map(|id| self.transactions.get(*id))
-    }
-
-    /// A deleted purchase is gone.
-    pub fn delete_transaction(&mut self, id: u64) -> bool {
-        let Some(gone) = self.transactions.remove(id) else { return false };
-        if let Some(ids) = self.transactions_of.get_mut(&gone.customer) {
-            ids.retain(|have| *have != id);
-        }
-        self.did(What::Deleted, "transactions", id);
-        true
     }
 }

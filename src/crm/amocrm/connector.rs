@@ -1,7 +1,5 @@
 //! How amoCRM is asked to do things: the list of calls. Reading is in `read`, writing in `write`.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -21,7 +19,7 @@ impl Connector for AmoCrm {
             read_page: 250,
             write_batch: 50,
             // §12.8 [U]: nobody knows how long lists lag behind; by-id reads do not.
-            index_delay: Duration::from_secs(5),
+            index_delay: write::INDEX_DELAY,
         }
     }
 

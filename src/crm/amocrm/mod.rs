@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | [`dialect`] | what its requests and answers mean: pure |
 //! | [`wire`] | the shapes of its JSON, and the names of things that have no id of their own |
+//! | [`rows`] | looking into its JSON rows and into the parts of a snapshot |
 //! | [`connector`] | how it is asked to do things: the list of calls |
 //! | [`read`] | records whole, in pages |
 //! | [`write`] | records back |
@@ -16,6 +17,7 @@ pub mod connector;
 pub mod dialect;
 pub mod draft;
 pub mod read;
+pub mod rows;
 pub mod wire;
 pub mod write;
 

@@ -2,8 +2,11 @@
 //! are `[D]` documented, `[P]` probed, `[U]` unverified and so a switch.
 
 pub mod auth;
+pub mod delivery;
+mod drive;
 mod hal;
 mod legacy;
+mod oauth;
 mod paging;
 mod php;
 mod private;
@@ -70,6 +73,9 @@ impl Portion {
 pub fn answer(account: &mut Account, request: &Request, portion: &mut Portion) -> Answer {
     let segments = request.segments();
     let path: Vec<&str> = segments.iter().map(String::as_str).collect();
+    if let ["oauth2", rest @ ..] = path.as_slice() {
+        return oauth::route(account, request, rest);
+    }
     let user = match account.tokens.authenticate(request, &account.world) {
         Ok(user) => user,
         Err(refusal) => return refusal,
@@ -83,6 +89,7 @@ pub fn answer(account: &mut Account, request: &Request, portion: &mut Portion) -
     let mut cx = Cx { world, request, portion };
     match path.as_slice() {
         ["api", "v4", rest @ ..] => v4::route(&mut cx, rest),
+        ["v1.0", rest @ ..] => drive::route(&mut cx, rest),
         ["api", "v2", rest @ ..] => legacy::v2(&mut cx, rest),
         ["ajax" | "private", ..] => private::route(&mut cx, &path),
         ["contacts" | "companies" | "leads", "detail", _] => private::detail(&mut cx, &path),

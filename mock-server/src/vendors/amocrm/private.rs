@@ -51,7 +51,7 @@ fn multiple_delete(cx: &mut Cx, kind: Kind) -> Answer {
 
 /// Deletes and answers as `multiple/delete` does.
 pub fn delete_cards(cx: &mut Cx, kind: Kind, ids: &[u64]) -> Answer {
-    let alive: Vec<u64> = ids.iter().copied().filter(|id| cx.world.alive(kind.of(*id)).is_some()).collect();
+    let alive: Vec<u64> = ids.iter().copied().filter(|id| cx.world.may_delete(kind.of(*id))).collect();
     let mixed = alive.len() < ids.len();
     if alive.is_empty() || (mixed && cx.world.switches.is("mixed_batch", "all_or_nothing")) {
         return ok(&no_rights(cx.world, kind));

@@ -1,26 +1,42 @@
 //! Reading records whole, in pages.
+//!
+//! Nothing here trusts a status: filters are checked row by row (§2.0: they may be ignored silently), pages are checked
+//! against each other, and a record missing from a list is asked for by its id before it is called absent.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | [`row`] | one row of a page, byte for byte |
+//! | [`page`] | one answer, and what it means when there is none |
+//! | [`walk`] | all pages of a list, none twice, none missing |
+//! | [`locate`] | records by id: list, then one by one |
+//! | [`places`] | where records of each kind lie |
+//! | [`hanging`] | what hangs on cards: links, notes, tasks, files, transactions |
+//! | [`whole`] | a card with all that hangs on it |
+//! | [`back`] | links of a card as its deals and customers see them |
+//! | [`pieces`] | links, tags, segments and parts of the set-up |
+//! | [`snapshot`] | rows -> snapshot: parts, manifest, title, keys |
+//! | [`associations`] | who is linked with whom |
+//! | [`fetch`] | records of any kind -> snapshots |
+//! | [`presence`] | records of any kind -> there or not |
+//! | [`resolve`] | what a request would destroy, record by record |
 
-#![allow(clippy::unused_async)] // until it reads and writes
+mod associations;
+mod back;
+mod fetch;
+mod hanging;
+mod locate;
+mod page;
+mod pieces;
+mod places;
+mod presence;
+mod resolve;
+mod row;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod whole;
 
-use crate::crm::{CrmError, Fetched, Presence, Reach};
-use crate::domain::delete::DeleteIntent;
-use crate::domain::record::RecordRef;
-
-fn not_yet() -> CrmError {
-    CrmError::Permanent { status: None, detail: "this build cannot read amoCRM yet".to_owned() }
-}
-
-/// See [`Connector::resolve`](crate::crm::Connector::resolve).
-pub async fn resolve(_reach: Reach<'_>, _intent: &DeleteIntent) -> Result<Vec<RecordRef>, CrmError> {
-    Err(not_yet())
-}
-
-/// See [`Connector::fetch`](crate::crm::Connector::fetch).
-pub async fn fetch(_reach: Reach<'_>, _records: &[RecordRef]) -> Result<Vec<Fetched>, CrmError> {
-    Err(not_yet())
-}
-
-/// See [`Connector::presence`](crate::crm::Connector::presence).
-pub async fn presence(_reach: Reach<'_>, _records: &[RecordRef]) -> Result<Vec<Presence>, CrmError> {
-    Err(not_yet())
-}
+pub use fetch::fetch;
+pub use presence::presence;
+pub use resolve::resolve;

@@ -26,7 +26,7 @@ pub fn answer(cx: &mut Cx) -> Answer {
         "country": "RU",
         "currency": "RUB",
         "currency_symbol": "₽",
-        "customers_mode": "segments",
+        "customers_mode": cx.world.customers_mode.word(),
         "is_unsorted_on": true,
         "mobile_feature_version": 0,
         "is_loss_reason_enabled": true,

@@ -70,10 +70,10 @@ pub fn show(cx: &Cx, of: Ref, card: &Card) -> Value {
             }
         }
         Own::Customer(_) => {
-            let (ltv, count) = purchases(world, of.id);
-            put("ltv", json!(ltv));
-            put("purchases_count", json!(count));
-            put("average_check", json!(if count == 0 { 0 } else { ltv / count }));
+            let worth = world.worth_of(of.id);
+            put("ltv", json!(worth.ltv));
+            put("purchases_count", json!(worth.count));
+            put("average_check", json!(worth.average_check()));
             put("account_id", json!(ACCOUNT_ID));
         }
         _ => put("account_id", json!(ACCOUNT_ID)),
@@ -100,10 +100,6 @@ pub fn show_deleted(cx: &Cx, of: Ref, card: &Card) -> Value {
     row
 }
 
-fn purchases(world: &World, customer: u64) -> (i64, i64) {
-    world.purchases_of(customer).fold((0, 0), |(sum, count), purchase| (sum + purchase.price, count + 1))
-}
-
 /// `null` for none, as the documentation shows it.
 pub fn field_values(world: &World, owner: Owner, values: &[FieldValue]) -> Value {
     let rows: Vec<Value> = values.iter().filter_map(|value| field_value(world, owner, value)).collect();
@@ -112,7 +108,14 @@ pub fn field_values(world: &World, owner: Owner, values: &[FieldValue]) -> Value
 
 fn field_value(world: &World, owner: Owner, value: &FieldValue) -> Option<Value> {
     let field = world.fields.get(owner, value.field)?;
-    let values: Value = serde_json::from_str(&value.values).ok()?;
+    let mut values: Vec<Value> = serde_json::from_str(&value.values).ok()?;
+    if field.value_type == "file" {
+        // A trashed file disappears from fields until it is restored (§3.7).
+        values.retain(|item| item["value"]["file_uuid"].as_str().is_some_and(|uuid| world.file_usable(uuid)));
+    }
+    if values.is_empty() {
+        return None;
+    }
     Some(json!({
         "field_id": value.field,
         "field_name": field.name,

@@ -7,12 +7,12 @@ use super::field_values;
 use crate::answer::Answer;
 use crate::vendors::amocrm::Cx;
 use crate::vendors::amocrm::validate::{Fault, Item, id_number, missing, not_a_choice, rejected, wrong_type};
-use crate::world::World;
 use crate::world::cards::{CardPatch, TagsPatch};
 use crate::world::fields::Owner;
 use crate::world::kind::{Kind, Ref};
 use crate::world::pipelines::LOST;
 use crate::world::tags::TagRef;
+use crate::world::{CustomersMode, World};
 
 pub fn create(cx: &mut Cx, kind: Kind) -> Answer {
     let rows =
@@ -172,6 +172,13 @@ fn read_ends(world: &World, kind: Kind, item: &mut Item) -> Vec<(u64, bool)> {
 fn read_customer(world: &World, id: Option<u64>, item: &mut Item, patch: &mut CardPatch) {
     patch.next_price = item.number("next_price");
     patch.next_date = item.number("next_date");
+    if id.is_none() && world.customers_mode == CustomersMode::Periodicity {
+        for key in ["name", "next_date"] {
+            if item.given(key).is_none() {
+                item.fault(missing(key));
+            }
+        }
+    }
     patch.periodicity = item.number("periodicity");
     patch.customer_status = item.id("status_id");
     if patch.customer_status.is_some_and(|id| world.customer_statuses.get(id).is_none()) {

@@ -6,10 +6,15 @@ mod card_filter;
 mod card_read;
 mod card_show;
 mod card_write;
+mod catalogs;
 mod customers;
+mod elements;
+mod event_types;
+mod events;
 mod field_schema;
 mod field_values;
 mod fields;
+mod files;
 mod link_routes;
 mod note_filter;
 mod notes;
@@ -17,19 +22,34 @@ pub mod pipelines;
 mod reasons;
 mod tags;
 mod tasks;
+mod transactions;
 mod users;
+mod webhooks;
 
+use http::StatusCode;
 use serde_json::Value;
 
 use super::Cx;
 use super::hal::no_method;
 use crate::answer::Answer;
-use crate::world::World;
 use crate::world::fields::Owner;
 use crate::world::kind::{Kind, Ref};
+use crate::world::{CustomersMode, World};
 
 pub fn route(cx: &mut Cx, path: &[&str]) -> Answer {
+    if admins_only(cx, path) && !cx.world.users.get(&cx.world.actor.user).is_some_and(|user| user.admin) {
+        return Answer::problem(StatusCode::FORBIDDEN, "Недостаточно прав");
+    }
     match path {
+        ["customers", "mode"] => match cx.request.method.as_str() {
+            "PATCH" => transactions::mode(cx),
+            _ => no_method(),
+        },
+        ["customers", ..] if cx.world.customers_mode == CustomersMode::Disabled => {
+            Answer::problem(StatusCode::UNPROCESSABLE_ENTITY, "Customers are switched off")
+        }
+        ["customers", "transactions", rest @ ..] => transactions::all(cx, rest),
+        ["files", uuid, "links"] => files::holders(cx, uuid),
         ["account"] => account::answer(cx),
         ["users", rest @ ..] => users::users(cx, rest),
         ["roles", rest @ ..] => users::roles(cx, rest),
@@ -42,12 +62,27 @@ pub fn route(cx: &mut Cx, path: &[&str]) -> Answer {
             Ok(id) if cx.world.catalogs.get(id).is_some() => fields::route(cx, Owner::Catalog(id), rest),
             _ => super::hal::not_found(),
         },
+        ["events", rest @ ..] => events::route(cx, rest),
+        ["webhooks"] => webhooks::route(cx),
+        ["catalogs", rest @ ..] => catalogs::route(cx, rest),
         ["tasks", rest @ ..] => tasks::route(cx, rest),
         [word, rest @ ..] => match Kind::card(word) {
             Some(kind) => card(cx, kind, rest),
             None => cx.no_route(),
         },
         [] => cx.no_route(),
+    }
+}
+
+/// Changes of the account's set-up, and the list of its users.
+fn admins_only(cx: &Cx, path: &[&str]) -> bool {
+    let reads = cx.request.method == http::Method::GET;
+    match path {
+        ["users"] => true,
+        ["leads", "pipelines" | "loss_reasons", ..]
+        | ["customers", "segments" | "statuses" | "mode", ..]
+        | ["users" | "roles" | "webhooks" | "sources", ..] => !reads,
+        _ => !reads && path.contains(&"custom_fields"),
     }
 }
 
@@ -81,6 +116,9 @@ fn one(cx: &mut Cx, of: Ref, path: &[&str]) -> Answer {
         ("POST", ["unlink"]) => link_routes::unlink(cx, of.kind, Some(of.id)),
         (_, [] | ["links" | "link" | "unlink"]) => no_method(),
         (_, ["notes", rest @ ..]) => notes::route(cx, of.kind, Some(of.id), rest),
+        (_, ["files"]) => files::of_record(cx, of),
+        (_, ["transactions", rest @ ..]) if of.kind == Kind::Customers => transactions::of_customer(cx, of.id, rest),
+        ("POST", ["bonus_points"]) if of.kind == Kind::Customers => transactions::bonus_points(cx, of.id),
         _ => cx.no_route(),
     }
 }

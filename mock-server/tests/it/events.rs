@@ -1,0 +1,62 @@
+//! The feed of events.
+
+use serde_json::{Value, json};
+
+use crate::crm::Crm;
+
+fn types(answer: &Value) -> Vec<String> {
+    let rows = answer["_embedded"]["events"].as_array().cloned().unwrap_or_default();
+    rows.iter().filter_map(|row| row["type"].as_str().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn newest_first_a_hundred_a_page() {
+    let crm = Crm::start().await;
+    let many: Vec<Value> = (0..120).map(|n| json!({"name": n.to_string()})).collect();
+    crm.call("POST", "/api/v4/leads", json!(many)).await.ok(200);
+    let first = crm.get("/api/v4/events?limit=250").await.ok(200);
+    assert_eq!(types(&first).len(), 100);
+    let row = &first["_embedded"]["events"][0];
+    assert_eq!((&row["entity_type"], &row["entity_id"]), (&json!("lead"), &json!(5120)));
+    let second = crm.get(first["_links"]["next"]["href"].as_str().unwrap()).await.ok(200);
+    assert_eq!(types(&second).len(), 20);
+    assert_eq!(second["_links"].get("next"), None);
+    let one = crm.get(&format!("/api/v4/events/{}?with=lead_name", row["id"].as_str().unwrap())).await.ok(200);
+    assert_eq!(one["_embedded"]["entity"]["name"], "119");
+}
+
+#[tokio::test]
+async fn filters_narrow_and_say_when_they_cannot() {
+    let crm = Crm::start().await;
+    let lead = crm.make("leads", json!({"name": "L"})).await;
+    let contact = crm.make("contacts", json!({"name": "A"})).await;
+    let note = json!({"note_type": "common", "params": {"text": "n"}});
+    let note = crm.make(&format!("leads/{lead}/notes"), note).await;
+    crm.form("/private/notes/edit2.php", &format!("ID={note}&ACTION=NOTE_DELETE")).await.ok(200);
+    let link = json!([{"to_entity_id": contact, "to_entity_type": "contacts"}]);
+    crm.call("POST", &format!("/api/v4/leads/{lead}/link"), link.clone()).await.ok(200);
+    crm.call("POST", &format!("/api/v4/leads/{lead}/unlink"), link).await.ok(204);
+    let city = json!({"custom_fields_values": [{"field_id": 640, "values": [{"value": "Perm"}]}]});
+    crm.call("PATCH", &format!("/api/v4/leads/{lead}"), city).await.ok(200);
+    let of_lead = format!("/api/v4/events?filter[entity][]=lead&filter[entity_id][]={lead}");
+    let feed = crm.get(&of_lead).await.ok(200);
+    let newest_first = [
+        "custom_field_value_changed",
+        "entity_unlinked",
+        "entity_linked",
+        "common_note_deleted",
+        "common_note_added",
+        "lead_added",
+    ];
+    assert_eq!(types(&feed), newest_first);
+    assert_eq!(feed["_embedded"]["events"][3]["value_before"], json!([{"note": {"id": note}}]));
+    let of_field = crm.get("/api/v4/events?filter[type][]=custom_field_640_value_changed").await.ok(200);
+    assert_eq!(types(&of_field), ["custom_field_value_changed"]);
+    assert_eq!(crm.get("/api/v4/events?filter[type][]=custom_field_641_value_changed").await.status, 204);
+    assert_eq!(crm.get("/api/v4/events?filter[created_at][to]=1").await.status, 204);
+    assert_eq!(crm.get(&format!("/api/v4/events?filter[entity_id][]={lead}")).await.status, 400);
+    let eleven: String = (0..11).map(|id| format!("filter[created_by][]={id}&")).collect();
+    assert_eq!(crm.get(&format!("/api/v4/events?{eleven}")).await.status, 400);
+    let known = crm.get("/api/v4/events/types?language_code=en").await.ok(200);
+    assert_eq!(known["_embedded"]["events_types"][1]["type"], 7);
+}
