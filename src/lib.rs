@@ -16,3 +16,4 @@ pub mod console;
 pub mod crm;
 pub mod domain;
 pub mod engine;
+pub mod gateway;

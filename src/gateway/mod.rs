@@ -1,0 +1,52 @@
+//! The proxy listener: speaks the CRM's own API and nothing else. Decides nothing that the dialect or the engine can.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | [`limits`] | how patient the gateway is, and with how many |
+//! | `listen` | sockets, threads, connections, the drain |
+//! | `pulse` | the clocks of one connection: slow clients are cut, not waited for |
+//! | `admit` | what every request must be before anybody looks at its meaning |
+//! | `canonical` | one path, read the same by us and by the CRM; pure |
+//! | `hosts` | which connection a `Host` chooses |
+//! | `hops` | headers that end here, headers that begin here |
+//! | `serve` | what a thread serves with, and how it receives a request |
+//! | `visit` | the way of one request that was admitted |
+//! | `rename` | old ids in a request, in the words of the records that replaced them |
+//! | `refusal` | what is answered instead of the CRM's answer |
+//! | `undo` | the answer to a delete |
+//! | `links` | finding the CRM's own address in JSON as it streams by; pure |
+//! | `relink` | answers whose links must lead back through the gateway |
+//!
+//! One thread a core, each with a runtime and connections to the CRM of its own, so that no request wakes another
+//! core; a request that destroys something runs on the main runtime, so that no gateway thread can cut it.
+
+mod admit;
+mod canonical;
+mod hops;
+mod hosts;
+pub mod limits;
+mod links;
+mod listen;
+mod pulse;
+mod refusal;
+mod relink;
+mod rename;
+mod serve;
+mod undo;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+pub use limits::Limits;
+pub use listen::{Bound, Serving, bind};
+
+/// How the gateway is set up.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Connection and the `Host` values that choose it. A value without a port chooses on any port. The only
+    /// connection needs none: without values it takes any.
+    pub hosts: Vec<(String, Vec<String>)>,
+    /// Patience and numbers.
+    pub limits: Limits,
+}

@@ -1,0 +1,296 @@
+//! One admitted request: read, classified, renamed; then relayed, carried out, or refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::BodyExt;
+use hyper::body::Body;
+
+use super::canonical::{self, Reading};
+use super::pulse::{Brought, Pulse};
+use super::refusal::{
+    bad_path, because, broken_body, changed_on_the_way, no_answer, not_understood, other_verb, unreadable, worded,
+};
+use super::serve::{Account, Desk};
+use super::{admit, hops, relink, rename, undo};
+use crate::crm::upstream::flow::{self, Flow, Unread};
+use crate::crm::{Head, Lane, Renamed, Triage};
+use crate::domain::delete::{Recognised, Refusal};
+use crate::engine::delete::{DeleteRequest, caller};
+
+/// Of a body that is refused, this much is still read, so that the sender gets to read why.
+const LISTEN_ON: usize = 16 << 20;
+/// And for this long.
+const LISTEN_FOR: Duration = Duration::from_secs(5);
+/// How long a refusal waits for its line in the audit log.
+const NOTE_FOR: Duration = Duration::from_millis(800);
+
+/// One request, admitted.
+pub(super) struct Visit<'a> {
+    pub(super) desk: &'a Desk,
+    pub(super) account: &'a Account,
+    pub(super) pulse: &'a Arc<Pulse>,
+    pub(super) parts: Parts,
+    /// Whether the sender waits to be asked for the body.
+    pub(super) waits: bool,
+    /// What is classified and what is sent.
+    pub(super) target: PathAndQuery,
+    /// The gateway's own address in the client's words, if links have to lead back to it.
+    pub(super) own_address: Option<String>,
+    /// The target in new ids.
+    pub(super) moved_to: Option<HeaderValue>,
+}
+
+impl Visit<'_> {
+    /// Classifies it and does what its class asks for.
+    pub(super) async fn answer(mut self, body: Brought) -> Response<Flow> {
+        let triage = match canonical::read(self.target.path()) {
+            Reading::One(path) if path.len() == self.target.path().len() => self.triage(&path),
+            Reading::One(folded) => {
+                let triage = self.triage(&folded);
+                // A read passes untouched; anything else is sent as it was classified.
+                if !(triage == Triage::Stream && self.parts.method.is_safe()) {
+                    match with_query(&folded, self.target.query()) {
+                        Some(target) => self.target = target,
+                        None => return self.refuse(body, bad_path("it cannot be sent")).await,
+                    }
+                }
+                triage
+            }
+            Reading::Many { why, readings } => {
+                let plainly_read = self.parts.method.is_safe()
+                    && readings.iter().all(|reading| self.triage(reading) == Triage::Stream);
+                if !plainly_read {
+                    return self.refuse(body, bad_path(why)).await;
+                }
+                return self.relay(body.into_flow()).await;
+            }
+        };
+        if !self.parts.method.is_safe() && self.target.query().is_some_and(|q| admit::overrides_verb(q.as_bytes())) {
+            return self.refuse(body, other_verb()).await;
+        }
+        match triage {
+            Triage::Stream => self.stream(body).await,
+            // Boxed: what is rare must not make every request's future large.
+            Triage::Buffer(cap) => Box::pin(self.buffer(body, cap)).await,
+            Triage::Refuse(why) => self.refuse(body, not_understood(&why)).await,
+        }
+    }
+
+    fn triage(&self, path: &str) -> Triage {
+        let (method, headers) = (&self.parts.method, &self.parts.headers);
+        self.account.connector.triage(&Head { method, path, query: self.target.query(), headers })
+    }
+
+    fn head(&self) -> Head<'_> {
+        Head {
+            method: &self.parts.method,
+            path: self.target.path(),
+            query: self.target.query(),
+            headers: &self.parts.headers,
+        }
+    }
+
+    async fn stream(mut self, body: Brought) -> Response<Flow> {
+        if let Some(renamed) = rename::rename(&self.desk.engine, self.account, &self.head(), &Bytes::new()).await
+            && (!self.take_name(&renamed) || self.triage(self.target.path()) != Triage::Stream)
+        {
+            return self.refuse(body, not_understood("with new ids it is no longer the request it was")).await;
+        }
+        self.relay(body.into_flow()).await
+    }
+
+    async fn buffer(mut self, mut body: Brought, cap: usize) -> Response<Flow> {
+        let coded = self.parts.headers.get_all(header::CONTENT_ENCODING).iter();
+        if !coded.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            let detail = "a request that may delete something cannot be read compressed";
+            return self.refuse(body, because(415, "coded_body", detail, "send it without Content-Encoding")).await;
+        }
+        let too_large = || {
+            let detail =
+                format!("a request that may delete something is read whole, and this one has over {cap} bytes");
+            because(413, "body_too_large", &detail, "name fewer records in one request")
+        };
+        if body.size_hint().lower() > cap as u64 {
+            return self.refuse(body, too_large()).await;
+        }
+        let mut bytes = match flow::collect(&mut body, cap).await {
+            Ok(bytes) => bytes,
+            Err(Unread::TooLarge(_)) => return self.refuse(body, too_large()).await,
+            Err(Unread::Broken(_)) => return self.refuse(body, broken_body()).await,
+        };
+        if is_form(&self.parts.headers, &bytes) {
+            return self.refuse(body, other_verb()).await;
+        }
+        if let Some(renamed) = rename::rename(&self.desk.engine, self.account, &self.head(), &bytes).await {
+            if !self.take_name(&renamed) || matches!(self.triage(self.target.path()), Triage::Refuse(_)) {
+                return self.refuse(body, not_understood("with new ids it is no longer the request it was")).await;
+            }
+            if let Some(changed) = renamed.body {
+                bytes = changed;
+                self.parts.headers.remove(header::CONTENT_LENGTH);
+            }
+        }
+        match self.account.connector.recognise(&self.head(), &bytes) {
+            Recognised::NotADelete => self.relay(Flow::whole(bytes)).await,
+            Recognised::Unreadable(why) => self.refuse(body, unreadable(&why)).await,
+            Recognised::Delete(intent) => {
+                let mut headers = self.parts.headers.clone();
+                // What became of it is read from the answer, so the answer has to be readable.
+                headers.remove(header::ACCEPT_ENCODING);
+                let mut request = Request::new(bytes);
+                *request.method_mut() = self.parts.method.clone();
+                *request.uri_mut() = Uri::from(self.target.clone());
+                *request.headers_mut() = headers;
+                if !self.is_what_was_classified(request.uri()) {
+                    return self.refuse(body, changed_on_the_way()).await;
+                }
+                let engine = self.desk.engine.clone();
+                let name = self.account.name.clone();
+                let request = DeleteRequest { request, intent };
+                // On the main runtime: neither this connection nor this thread can cut it.
+                let task = self.desk.main.spawn(async move { engine.delete(&name, request).await });
+                let Ok(answer) = task.await else {
+                    let detail = "crm-undo failed while it carried out this delete; it may have happened";
+                    return self.refuse(body, because(500, "internal", detail, "look at /api/v1/operations")).await;
+                };
+                let response = undo::answer(&*self.account.connector, &self.head(), answer);
+                self.finish(response).await
+            }
+        }
+    }
+
+    /// The request in new ids. Whether it can be sent like that.
+    fn take_name(&mut self, renamed: &Renamed) -> bool {
+        let Ok(target) = renamed.target.parse::<PathAndQuery>() else { return false };
+        if target.as_str() != renamed.target
+            || !matches!(canonical::read(target.path()), Reading::One(path) if path == target.path())
+        {
+            return false;
+        }
+        if target != self.target || renamed.body.is_some() {
+            self.moved_to = HeaderValue::from_str(target.as_str()).ok();
+        }
+        tracing::debug!(connection = %self.account.name, records = renamed.changes.len(), "old ids followed");
+        self.target = target;
+        true
+    }
+
+    async fn relay(mut self, body: Flow) -> Response<Flow> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.parts.method.clone();
+        *request.uri_mut() = Uri::from(self.target.clone());
+        *request.headers_mut() = std::mem::take(&mut self.parts.headers);
+        if self.own_address.is_some() {
+            relink::accept_what_can_be_read(request.headers_mut());
+        }
+        if !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
+            // hyper would send a GET with a body of unknown length without the body.
+            request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if !self.is_what_was_classified(request.uri()) {
+            return self.say(&changed_on_the_way());
+        }
+        self.desk.relayed.increment(1);
+        match self.account.upstream.relay(Lane::Live, request).await {
+            Ok(mut response) => {
+                if response.status().is_informational() {
+                    return self.say(&because(502, "bad_answer", "the CRM answered with no answer", "try it again"));
+                }
+                hops::answer(response.headers_mut());
+                self.finish(response).await
+            }
+            Err(_) if self.pulse.body_broke() => self.say(&broken_body()),
+            Err(error) => self.say(&no_answer(&error, !self.parts.method.is_safe())),
+        }
+    }
+
+    /// P2, the last look before anything leaves.
+    fn is_what_was_classified(&self, uri: &Uri) -> bool {
+        uri.path_and_query().is_some_and(|sent| sent.as_str() == self.target.as_str())
+    }
+
+    /// Links that lead back, and where the record is now.
+    async fn finish(self, response: Response<Flow>) -> Response<Flow> {
+        let mut response = match &self.own_address {
+            None => response,
+            Some(own) => {
+                let has_body = self.parts.method != Method::HEAD && response.status() != StatusCode::NOT_MODIFIED;
+                let Ok(response) = relink::relink(response, &self.account.address, own, has_body).await else {
+                    let hint = "look before you send it again, if it changes something";
+                    return self.say(&because(502, "broken_answer", "the CRM's answer broke off", hint));
+                };
+                response
+            }
+        };
+        if let Some(target) = self.moved_to {
+            response.headers_mut().insert(header::CONTENT_LOCATION, target);
+        }
+        response
+    }
+
+    fn say(&self, refusal: &Refusal) -> Response<Flow> {
+        self.desk.refused.increment(1);
+        worded(Some(&*self.account.connector), &self.head(), refusal)
+    }
+
+    /// Refuses and writes it down; the sender may finish what he has to say.
+    async fn refuse(self, body: Brought, refusal: Refusal) -> Response<Flow> {
+        if !self.parts.method.is_safe() || matches!(refusal.code, "not_understood" | "unreadable_delete") {
+            let (engine, name) = (self.desk.engine.clone(), self.account.name.clone());
+            let (by, code) = (caller(&self.parts.headers), refusal.code);
+            let noted = self.desk.main.spawn(async move { engine.refused(&name, &by, None, code, Vec::new()).await });
+            // Written down first, but a sick archive must not keep the refusal back; the task goes on without us.
+            let _ = tokio::time::timeout(NOTE_FOR, noted).await;
+        }
+        if !self.waits {
+            listen_on(body).await;
+        }
+        self.say(&refusal)
+    }
+}
+
+impl Brought {
+    /// On its way to the CRM. Most requests have no body, and need no box for it.
+    fn into_flow(self) -> Flow {
+        if self.is_end_stream() { Flow::empty() } else { Flow::boxed(self) }
+    }
+}
+
+/// A socket closed on unread bytes takes the answer with it.
+pub(super) async fn listen_on(mut body: Brought) {
+    if body.is_end_stream() {
+        return;
+    }
+    let reading = async {
+        let mut length = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            length += frame.data_ref().map_or(0, Bytes::len);
+            if length > LISTEN_ON {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LISTEN_FOR, reading).await;
+}
+
+/// Whether the body is a form that asks for another verb.
+fn is_form(headers: &HeaderMap, body: &[u8]) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("multipart/form-data") {
+        return body.windows(7).any(|word| word.eq_ignore_ascii_case(b"_method"));
+    }
+    // A form without its name is read as one by some servers; JSON has no bare `_method=`.
+    !kind.to_ascii_lowercase().ends_with("json") && admit::overrides_verb(body)
+}
+
+fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
+    let text = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let target = text.parse::<PathAndQuery>().ok()?;
+    (target.as_str() == text).then_some(target)
+}
