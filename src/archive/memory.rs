@@ -146,7 +146,7 @@ impl Archive for Memory {
     async fn forget(&self, id: &SnapshotId) -> Result<(), ArchiveError> {
         let mut inside = self.inside.lock().expect("nothing panics while it holds this lock");
         let mut fold = Fold::over(&inside.rows, &inside.frames, &SECRET);
-        fold.forgotten(id)?;
+        fold.forgotten(id, inside.frames.end())?;
         let changes = fold.rows.changes;
         inside.change(changes);
         for frame in &mut inside.frames.0 {

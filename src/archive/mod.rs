@@ -5,15 +5,23 @@
 //! | --- | --- |
 //! | [`fold`] | what events add up to, as changes of rows |
 //! | [`memory`] | a store in memory: the reference |
+//! | [`durable`] | the store on disk: journal and index |
+//! | [`index`] | rows in sled, rebuilt from the journal whenever they are not right |
 //! | `contract` | the suite every store passes |
+//! | [`journal`] | append-only segments on disk, the truth |
+//! | [`sealed`] | the key, and sealing with it |
 //!
 //! What the engine may rely on: when [`Store::commit`], [`Archive::put`] or [`Ledger::append`] has returned `Ok`, what
 //! was written survives a power cut. When one has returned an error, nothing of it counts.
 
 #[cfg(test)]
 mod contract;
+pub mod durable;
 pub mod fold;
+pub mod index;
+pub mod journal;
 pub mod memory;
+pub mod sealed;
 
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -107,12 +107,17 @@ pub(crate) async fn failed_goes_back_to_the_bin(store: &impl Store) {
     assert_eq!(store.successors("acme"), 0);
 }
 
-pub(crate) async fn successors_are_followed(store: &impl Store) {
+/// Three restores of one record, each under a new id, by operations and jobs from `first` on.
+pub(crate) async fn successors_are_followed_from(store: &impl Store, first: u128) {
     for n in 1..=3 {
-        let id = one_deleted(store, n, n * 10).await;
-        let stream = running(store, n, 1).await;
+        let id = one_deleted(store, first + n, n * 10).await;
+        let stream = running(store, first + n, 1).await;
         apply(store, &stream, item(0, id, n * 10, ItemState::Done, Some(n * 10 + 10))).await;
     }
+}
+
+pub(crate) async fn successors_are_followed(store: &impl Store) {
+    successors_are_followed_from(store, 0).await;
     assert_eq!(store.successor("acme", &contact(10)).await.expect("read"), Some(contact(40)));
     assert_eq!(store.successor("acme", &contact(30)).await.expect("read"), Some(contact(40)));
     assert_eq!(store.successor("acme", &contact(40)).await.expect("read"), None);

@@ -1,7 +1,7 @@
 //! One event, or one snapshot kept or dropped -> changes of rows.
 
 use super::keys;
-use super::rows::{Frames, Rows, Staged, Stop, StreamRow, read, write};
+use super::rows::{Frames, Rows, Staged, Stop, StreamRow, number, read, write};
 use super::terms::{Secret, Tokens};
 use super::{jobs, operations};
 use crate::archive::ArchiveError;
@@ -19,12 +19,14 @@ pub struct Fold<'a> {
     pub fresh: Vec<(SnapshotId, &'a Snapshot)>,
     /// What search terms are hashed with.
     pub secret: &'a Secret,
+    /// Only asks whether the events may happen; what can be searched is left out.
+    pub dry: bool,
 }
 
 impl<'a> Fold<'a> {
     /// Of one write.
     pub fn over(rows: &'a dyn Rows, frames: &'a dyn Frames, secret: &'a Secret) -> Self {
-        Self { rows: Staged::over(rows), frames, fresh: Vec::new(), secret }
+        Self { rows: Staged::over(rows), frames, fresh: Vec::new(), secret, dry: false }
     }
 
     /// A snapshot was kept in the frame at `place`. Kept twice, the first frame counts.
@@ -44,12 +46,13 @@ impl<'a> Fold<'a> {
         self.rows.put(key, &StreamRow(row.0, recorded.version));
         self.rows.put(keys::event(row.0, recorded.version), &place);
         self.rows.put(keys::audit(recorded.seq), &place);
-        self.rows.put(keys::LAST_SEQ.to_vec(), &recorded.seq);
+        let last = number(&self.rows, keys::LAST_SEQ)?.max(recorded.seq);
+        self.rows.put(keys::LAST_SEQ.to_vec(), &last);
 
-        let kept = self.rows.changes.clone();
+        self.rows.begin();
         let done = self.happens(recorded, row.0, place);
         if done.is_err() {
-            self.rows.changes = kept;
+            self.rows.take_back();
         }
         done
     }
@@ -73,9 +76,9 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// A snapshot was dropped: nothing of it stays in any row.
-    pub fn forgotten(&mut self, id: &SnapshotId) -> Result<(), Stop> {
-        let Some(place) = read::<u64>(&self.rows, &keys::snapshot(id))? else {
+    /// A snapshot was dropped, by the frame at `by`: nothing of it stays in any row. One kept later stays.
+    pub fn forgotten(&mut self, id: &SnapshotId, by: u64) -> Result<(), Stop> {
+        let Some(place) = read::<u64>(&self.rows, &keys::snapshot(id))?.filter(|place| *place < by) else {
             return Ok(());
         };
         self.rows.take(keys::snapshot(id));
@@ -113,12 +116,12 @@ impl<'a> Fold<'a> {
     pub(super) fn findable(&mut self, snapshot: &Snapshot, number: u64, yes: bool) {
         for term in Tokens::of(snapshot).terms(self.secret) {
             let value = yes.then(Vec::new);
-            self.rows.changes.insert(keys::found_by(&term, number), value);
+            self.rows.set(keys::found_by(&term, number), value);
         }
     }
 
     /// Writes a row under a key.
     pub(super) fn put<T: serde::Serialize>(&mut self, key: Vec<u8>, value: &T) {
-        self.rows.changes.insert(key, Some(write(value)));
+        self.rows.set(key, Some(write(value)));
     }
 }

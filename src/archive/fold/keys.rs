@@ -7,10 +7,22 @@ use crate::domain::record::RecordRef;
 /// A search term: the beginning of a keyed hash.
 pub type Term = [u8; 6];
 
-/// The last five bytes: enough for a trillion.
-fn five(number: u64) -> [u8; 5] {
-    let [_, _, _, a, b, c, d, e] = number.to_be_bytes();
-    [a, b, c, d, e]
+/// Bytes of a number.
+pub const NUMBER: usize = 6;
+
+/// The last six bytes. Positions in the ledger take four of them at most, see [`first_entry`].
+pub fn six(number: u64) -> [u8; NUMBER] {
+    let [_, _, a, b, c, d, e, f] = number.to_be_bytes();
+    [a, b, c, d, e, f]
+}
+
+/// Most entries of one operation.
+pub const ENTRIES: usize = 1 << 16;
+
+/// The number of an operation's first entry, from the position of the event that captured it; the others follow.
+/// It does not depend on what else is being written, so a rebuilt index has the same numbers.
+pub fn first_entry(seq: u64) -> u64 {
+    seq << 16
 }
 
 fn join(parts: &[&[u8]]) -> Vec<u8> {
@@ -19,7 +31,7 @@ fn join(parts: &[&[u8]]) -> Vec<u8> {
 
 /// The number at the end of a key.
 pub fn tail(key: &[u8]) -> u64 {
-    key.iter().rev().take(5).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    key.iter().rev().take(NUMBER).rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 /// The first key after every key that begins with `prefix`.
@@ -40,15 +52,15 @@ pub fn stream(name: &str) -> Vec<u8> {
 }
 /// Event of a stream -> frame.
 pub fn event(stream: u64, version: u64) -> Vec<u8> {
-    join(&[b"v", &five(stream), &five(version)])
+    join(&[b"v", &six(stream), &six(version)])
 }
 /// Event of the ledger -> frame.
 pub fn audit(seq: u64) -> Vec<u8> {
-    join(&[b"a", &five(seq)])
+    join(&[b"a", &six(seq)])
 }
 /// An operation, by the number of its stream.
 pub fn operation(number: u64) -> Vec<u8> {
-    join(&[b"o", &five(number)])
+    join(&[b"o", &six(number)])
 }
 /// Operations in one state.
 pub fn operation_in(state: OperationState, number: u64) -> Vec<u8> {
@@ -64,7 +76,7 @@ pub fn operation_in(state: OperationState, number: u64) -> Vec<u8> {
         NeedsReview => 7,
         Undone => 8,
     };
-    join(&[b"O", &[code], &five(number)])
+    join(&[b"O", &[code], &six(number)])
 }
 /// Id of an entry -> its number.
 pub fn entry_id(id: EntryId) -> Vec<u8> {
@@ -72,7 +84,7 @@ pub fn entry_id(id: EntryId) -> Vec<u8> {
 }
 /// An entry, by number.
 pub fn entry(number: u64) -> Vec<u8> {
-    join(&[b"n", &five(number)])
+    join(&[b"n", &six(number)])
 }
 /// Entries in one state.
 pub fn entry_in(state: EntryState, number: u64) -> Vec<u8> {
@@ -87,11 +99,11 @@ pub fn entry_in(state: EntryState, number: u64) -> Vec<u8> {
         Forgotten => 6,
         Erased => 7,
     };
-    join(&[b"t", &[code], &five(number)])
+    join(&[b"t", &[code], &six(number)])
 }
 /// Entries of one record.
 pub fn entry_of(connection: &str, record: &RecordRef, number: u64) -> Vec<u8> {
-    join(&[&entries_of(connection, record), &five(number)])
+    join(&[&entries_of(connection, record), &six(number)])
 }
 /// What [`entry_of`] begins with.
 pub fn entries_of(connection: &str, record: &RecordRef) -> Vec<u8> {
@@ -111,15 +123,15 @@ pub fn snapshots_of(connection: &str, record: &RecordRef) -> Vec<u8> {
 }
 /// Entries that may be found by a term.
 pub fn found_by(term: &Term, number: u64) -> Vec<u8> {
-    join(&[b"q", term, &five(number)])
+    join(&[b"q", term, &six(number)])
 }
 /// A job, by the number of its stream.
 pub fn job(number: u64) -> Vec<u8> {
-    join(&[b"j", &five(number)])
+    join(&[b"j", &six(number)])
 }
 /// A step of a job -> its newest item.
 pub fn item(job: u64, step: u32) -> Vec<u8> {
-    join(&[b"k", &five(job), &five(u64::from(step))])
+    join(&[b"k", &six(job), &six(u64::from(step))])
 }
 /// Old record -> new record.
 pub fn successor(connection: &str, old: &RecordRef) -> Vec<u8> {
@@ -129,8 +141,6 @@ pub fn successor(connection: &str, old: &RecordRef) -> Vec<u8> {
 pub fn successors(connection: &str) -> Vec<u8> {
     join(&[b"M", connection.as_bytes()])
 }
-/// Number of the next entry.
-pub const NEXT_ENTRY: &[u8] = b"xn";
 /// Position of the last event.
 pub const LAST_SEQ: &[u8] = b"xs";
 /// How many entries lie in the bin.

@@ -2,7 +2,7 @@
 
 use super::apply::Fold;
 use super::keys;
-use super::rows::{EntryRow, OperationRow, Rows, Stop, moment, number, read};
+use super::rows::{EntryRow, OperationRow, Rows, Stop, moment, read};
 use crate::domain::delete::Fate;
 use crate::domain::entry::{EntryEvent, EntryState, OperationEvent, OperationState};
 use crate::domain::event::{Event, Recorded};
@@ -20,7 +20,10 @@ pub(super) fn captured(fold: &mut Fold, recorded: &Recorded, stream: u64, place:
     if fold.rows.get(&keys::operation(stream))?.is_some() {
         return Err(Stop::Illegal("the operation was captured before".into()));
     }
-    let first = number(&fold.rows, keys::NEXT_ENTRY)?;
+    if entries.len() > keys::ENTRIES {
+        return Err(Stop::Illegal(format!("an operation has at most {} entries", keys::ENTRIES)));
+    }
+    let first = keys::first_entry(recorded.seq);
     let mut next = first;
     for (index, entry) in entries.iter().enumerate() {
         if fold.rows.get(&keys::entry_id(entry.id))?.is_some() {
@@ -29,7 +32,9 @@ pub(super) fn captured(fold: &mut Fold, recorded: &Recorded, stream: u64, place:
         if !fold.has(&entry.snapshot)? {
             return Err(Stop::Illegal(format!("entry {}: its snapshot is not in the archive", entry.id)));
         }
-        if let Some(snapshot) = fold.find(&entry.snapshot)? {
+        if !fold.dry
+            && let Some(snapshot) = fold.find(&entry.snapshot)?
+        {
             fold.findable(&snapshot, next, true);
         }
         let row = EntryRow {
@@ -50,7 +55,6 @@ pub(super) fn captured(fold: &mut Fold, recorded: &Recorded, stream: u64, place:
         fold.rows.count(keys::IN_BIN, 1)?;
         next += 1;
     }
-    fold.rows.put(keys::NEXT_ENTRY.to_vec(), &next);
     let row = OperationRow {
         place,
         state: OperationState::Open,

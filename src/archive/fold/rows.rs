@@ -170,24 +170,44 @@ pub struct Staged<'a> {
     below: &'a dyn Rows,
     /// What is to be written.
     pub changes: Changes,
+    /// What stood in `changes` before, since [`begin`](Self::begin).
+    before: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
 }
 
 impl<'a> Staged<'a> {
     /// Nothing changed yet.
     pub fn over(below: &'a dyn Rows) -> Self {
-        Self { below, changes: Changes::new() }
+        Self { below, changes: Changes::new(), before: Vec::new() }
+    }
+    /// From here on changes can be taken back.
+    pub fn begin(&mut self) {
+        self.before.clear();
+    }
+    /// Takes back all changes since [`begin`](Self::begin).
+    pub fn take_back(&mut self) {
+        while let Some((key, value)) = self.before.pop() {
+            match value {
+                Some(value) => self.changes.insert(key, value),
+                None => self.changes.remove(&key),
+            };
+        }
+    }
+    /// Writes a row or takes it away.
+    pub fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
+        let before = self.changes.insert(key.clone(), value);
+        self.before.push((key, before));
     }
     /// Writes a row.
     pub fn put<T: Serialize>(&mut self, key: Vec<u8>, value: &T) {
-        self.changes.insert(key, Some(write(value)));
+        self.set(key, Some(write(value)));
     }
     /// Writes a row that is all key.
     pub fn mark(&mut self, key: Vec<u8>) {
-        self.changes.insert(key, Some(Vec::new()));
+        self.set(key, Some(Vec::new()));
     }
     /// Takes a row away.
     pub fn take(&mut self, key: Vec<u8>) {
-        self.changes.insert(key, None);
+        self.set(key, None);
     }
     /// Adds to a number.
     pub fn count(&mut self, key: &[u8], by: i64) -> Result<(), ArchiveError> {

@@ -42,8 +42,8 @@ impl<'a> Candidates<'a> {
     fn newest(&self, list: &[Vec<u8>]) -> Result<Option<u64>, ArchiveError> {
         let mut newest = None;
         for prefix in list {
-            let end = [prefix.as_slice(), &self.below.to_be_bytes()[3..]].concat();
-            let begin = [prefix.as_slice(), &self.from.to_be_bytes()[3..]].concat();
+            let end = [prefix.as_slice(), &self.below.to_be_bytes()[2..]].concat();
+            let begin = [prefix.as_slice(), &self.from.to_be_bytes()[2..]].concat();
             if let Some(row) = self.rows.down(&begin, &end).next() {
                 newest = newest.max(Some(keys::tail(&row?.0)));
             }
@@ -55,6 +55,6 @@ impl<'a> Candidates<'a> {
 /// What the postings of a term begin with.
 pub(super) fn postings(term: &Term) -> Vec<u8> {
     let mut key = keys::found_by(term, 0);
-    key.truncate(key.len() - 5);
+    key.truncate(key.len() - keys::NUMBER);
     key
 }

@@ -20,6 +20,8 @@ use crate::domain::record::{RecordRef, Snapshot};
 
 /// More rows than this in one page are nobody's wish.
 const MOST: usize = 1_000;
+/// Above every number.
+const ALL: u64 = (1 << 48) - 1;
 
 /// Rows and frames of one moment.
 pub struct Shelf<'a> {
@@ -133,7 +135,7 @@ impl<'a> Shelf<'a> {
 
     /// See [`Bin::entries`](crate::archive::Bin::entries).
     pub fn entries(&self, filter: &EntryFilter) -> Result<Page<Entry>, ArchiveError> {
-        let mut below = cursor(filter.cursor.as_deref(), 'e')?.unwrap_or(number(self.rows, keys::NEXT_ENTRY)?);
+        let mut below = cursor(filter.cursor.as_deref(), 'e')?.unwrap_or(ALL);
         let mut from = 0;
         if let Some(operation) = filter.operation {
             let Some(row) = self.operation_row(operation)? else { return Ok(Page { rows: Vec::new(), next: None }) };
@@ -145,6 +147,9 @@ impl<'a> Shelf<'a> {
             query.terms(self.secret).iter().map(|terms| terms.iter().map(postings).collect()).collect();
         if !filter.states.is_empty() {
             lists.push(filter.states.iter().map(|state| state_list(*state)).collect());
+        }
+        if lists.is_empty() {
+            lists.push(vec![b"n".to_vec()]);
         }
         let mut candidates = Candidates::new(self.rows, lists, from, below);
         let limit = filter.limit.clamp(1, MOST);
@@ -219,7 +224,7 @@ impl<'a> Shelf<'a> {
     pub fn operations(&self, filter: &OperationFilter) -> Result<Page<Operation>, ArchiveError> {
         let states = filter.states.iter().map(|state| {
             let mut key = keys::operation_in(*state, 0);
-            key.truncate(key.len() - 5);
+            key.truncate(key.len() - keys::NUMBER);
             key
         });
         let mut list: Vec<Vec<u8>> = states.collect();
@@ -347,7 +352,7 @@ fn wanted(filter: &EntryFilter, row: &EntryRow) -> bool {
 
 fn state_list(state: EntryState) -> Vec<u8> {
     let mut key = keys::entry_in(state, 0);
-    key.truncate(key.len() - 5);
+    key.truncate(key.len() - keys::NUMBER);
     key
 }
 
@@ -361,6 +366,6 @@ fn bad_cursor() -> ArchiveError {
 
 fn cursor(text: Option<&str>, kind: char) -> Result<Option<u64>, ArchiveError> {
     let Some(text) = text else { return Ok(None) };
-    let number = text.strip_prefix(kind).and_then(|number| number.parse().ok()).filter(|number| *number < 1 << 40);
+    let number = text.strip_prefix(kind).and_then(|number| number.parse().ok()).filter(|number| *number < ALL);
     number.map(Some).ok_or_else(bad_cursor)
 }

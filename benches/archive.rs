@@ -1,0 +1,333 @@
+//! What the durable archive costs beside the disk itself and beside a bare log, measured in one run: this machine's
+//! rates change from minute to minute, their ratios do not.
+//!
+//! `cargo bench --bench archive -- [--entries 100000]`
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use crm_undo::archive::durable::{Durable, Options, open};
+use crm_undo::archive::journal::{self, Draft, Journal, Kind};
+use crm_undo::archive::sealed::Sealer;
+use crm_undo::archive::{Bin as _, EntryFilter, Ledger as _, Store as _, Write};
+use crm_undo::domain::delete::Fate;
+use crm_undo::domain::entry::{OperationState, Via};
+use crm_undo::domain::event::{CapturedEntry, Event, Stream};
+use crm_undo::domain::ids::{EntryId, OperationId};
+use crm_undo::domain::record::{Eyes, ManifestLine, Part, RecordRef, SearchKeys, Snapshot};
+use crm_undo::domain::world::Clock;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+const WAITERS: u64 = 64;
+
+#[derive(Debug)]
+struct Wall;
+impl Clock for Wall {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+const FIRST: &[&str] = &[
+    "Anna", "Boris", "Clara", "Dmitri", "Elena", "Fedor", "Galina", "Hanna", "Igor", "Julia", "Kirill", "Larisa",
+    "Maxim", "Nina", "Oleg", "Polina", "Roman", "Sofia", "Timur", "Ulyana", "Viktor", "Yana", "Zoya", "Artem",
+];
+
+fn mixed(n: u64) -> u64 {
+    let hash = blake3::hash(&n.to_le_bytes());
+    u64::from_le_bytes(*hash.as_bytes().first_chunk().expect("32 bytes"))
+}
+
+fn last_name(n: u64) -> String {
+    let mut rest = mixed(n) % 40_000;
+    let mut name = String::from("S");
+    for part in ["ar", "ov", "el", "in", "ust"].iter().cycle().take(2) {
+        let vowel = char::from(b"aeiou"[usize::try_from(rest % 5).expect("small")]);
+        let consonant = char::from(b"bdgklmnprstvz"[usize::try_from(rest / 5 % 13).expect("small")]);
+        name.extend([vowel, consonant]);
+        name.push_str(part);
+        rest /= 65;
+    }
+    name
+}
+
+/// A contact of about 2 KB.
+fn contact(n: u64) -> Snapshot {
+    let first = FIRST[usize::try_from(mixed(n + 7) % FIRST.len() as u64).expect("small")];
+    let last = last_name(n);
+    let (email, phone) =
+        (format!("{first}.{last}{n}@example.com").to_lowercase(), format!("+7916{:07}", mixed(n) % 10_000_000));
+    let mut fields = String::new();
+    for field in 0..12 {
+        let value = mixed(n * 31 + field);
+        fields.push_str(&format!(
+            "{{\"field_id\":{},\"field_name\":\"Field {field}\",\"field_type\":\"text\",\"values\":[{{\"value\":\"{value:x}\"}}]}},",
+            640_000 + field
+        ));
+    }
+    let body = format!(
+        "{{\"id\":{n},\"name\":\"{first} {last}\",\"first_name\":\"{first}\",\"last_name\":\"{last}\",\"responsible_user_id\":{},\
+         \"created_at\":{},\"updated_at\":{},\"custom_fields_values\":[{fields}{{\"field_code\":\"PHONE\",\"values\":[{{\"value\":\
+         \"{phone}\",\"enum_code\":\"WORK\"}}]}},{{\"field_code\":\"EMAIL\",\"values\":[{{\"value\":\"{email}\"}}]}}],\
+         \"_links\":{{\"self\":{{\"href\":\"https://acme.example/api/v4/contacts/{n}\"}}}}}}",
+        mixed(n) % 20,
+        1_600_000_000 + mixed(n) % 100_000_000,
+        1_700_000_000 + mixed(n) % 50_000_000
+    );
+    Snapshot {
+        connection: "acme".into(),
+        of: RecordRef::new("contacts", n),
+        title: format!("{first} {last}"),
+        keys: SearchKeys { names: vec![first.into(), last], emails: vec![email], phones: vec![phone] },
+        parts: vec![Part { name: "record".into(), content_type: "application/json".into(), body: Bytes::from(body) }],
+        associations: Vec::new(),
+        manifest: vec![ManifestLine { part: "record".into(), expected: 1, got: 1 }],
+        taken_at: Timestamp::now(),
+        read_by: Eyes::Gateway,
+    }
+}
+
+fn capture(operation: OperationId, snapshots: &[Snapshot]) -> (Event, Vec<EntryId>) {
+    let ids: Vec<EntryId> = snapshots.iter().map(|_| EntryId(Uuid::now_v7())).collect();
+    let entries = ids.iter().zip(snapshots).map(|(id, snapshot)| CapturedEntry {
+        id: *id,
+        record: snapshot.of.clone(),
+        snapshot: snapshot.id(),
+        expires_at: Timestamp::MAX,
+    });
+    let event = Event::Captured {
+        operation,
+        connection: "acme".into(),
+        via: Via::Proxy,
+        by: "importer".into(),
+        route: "amocrm.delete".into(),
+        entries: entries.collect(),
+    };
+    (event, ids)
+}
+
+/// Snapshots, captured and about to be forwarded, in one durable write: what a delete waits for.
+async fn commit(store: &Durable, snapshots: Vec<Snapshot>) -> (OperationId, Vec<EntryId>) {
+    let operation = OperationId(Uuid::now_v7());
+    let (captured, ids) = capture(operation, &snapshots);
+    let appends = vec![(Stream::operation(operation), 0, vec![captured, Event::Forwarding])];
+    store.commit(Write { snapshots, appends }).await.expect("committed");
+    (operation, ids)
+}
+
+async fn settle(store: &Durable, operation: OperationId, ids: Vec<EntryId>) {
+    let fates = ids.into_iter().map(|id| (id, Fate::Deleted)).collect();
+    let settled = Event::Settled { fates, answer: Some(200), state: OperationState::Confirmed };
+    store.append(&Stream::operation(operation), 2, vec![settled]).await.expect("settled");
+}
+
+fn open_at(dir: &Path) -> Durable {
+    let options = Options { dir: dir.to_owned(), key_file: None, key: None, min_free_bytes: 1, clock: Arc::new(Wall) };
+    open(options).expect("opened")
+}
+
+fn percentile(times: &mut [Duration], of: usize) -> f64 {
+    times.sort_unstable();
+    times[(times.len() * of / 100).min(times.len() - 1)].as_secs_f64() * 1_000.0
+}
+
+fn bytes_below(dir: &Path) -> u64 {
+    fs::read_dir(dir).map_or(0, |entries| {
+        let sizes = entries.flatten().map(|entry| match entry.metadata() {
+            Ok(it) if it.is_dir() => bytes_below(&entry.path()),
+            Ok(it) => std::os::unix::fs::MetadataExt::blocks(&it) * 512,
+            Err(_) => 0,
+        });
+        sizes.sum()
+    })
+}
+
+/// Megabytes that the process has in memory.
+fn memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+fn row(what: &str, value: &str) {
+    println!("| {what:<52} | {value:>22} |");
+}
+
+/// Runs `each` on many tasks until `count` are done; how many a second.
+async fn together<F, Fut>(waiters: u64, count: u64, each: F) -> f64
+where
+    F: Fn(u64) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send,
+{
+    let (next, each, begun) = (Arc::new(AtomicU64::new(0)), Arc::new(each), Instant::now());
+    let tasks: Vec<_> = (0..waiters)
+        .map(|_| {
+            let (next, each) = (Arc::clone(&next), Arc::clone(&each));
+            tokio::spawn(async move {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= count {
+                        break;
+                    }
+                    each(n).await;
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("ran");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let count = count as f64;
+    count / begun.elapsed().as_secs_f64()
+}
+
+async fn writing(dir: &Path) {
+    let count = 20_000;
+    let sealer = Sealer::open_or_create(&dir.join("bare.key"), &dir.join("bare")).expect("a key");
+    let how = journal::Options { min_free_bytes: 1, ..journal::Options::new(dir.join("bare")) };
+    let bare = Arc::new(Journal::open(how, sealer).expect("opened").0);
+    let log = Arc::clone(&bare);
+    let bare_rate = together(WAITERS, count, move |n| {
+        let log = Arc::clone(&log);
+        async move {
+            let snapshot = contact(n);
+            let (captured, _) = capture(OperationId(Uuid::now_v7()), std::slice::from_ref(&snapshot));
+            let event = serde_json::to_vec(&captured).expect("an event");
+            let drafts = vec![
+                Draft { kind: Kind::Snapshot, body: snapshot.encode() },
+                Draft { kind: Kind::Event, body: event },
+                Draft { kind: Kind::Event, body: b"{\"event\":\"forwarding\"}".to_vec() },
+            ];
+            log.append(drafts).await.expect("appended");
+        }
+    })
+    .await;
+    drop(bare);
+    let store = Arc::new(open_at(&dir.join("w")));
+    let writer = Arc::clone(&store);
+    let rate = together(WAITERS, count, move |n| {
+        let store = Arc::clone(&writer);
+        async move { drop(commit(&store, vec![contact(n)]).await) }
+    })
+    .await;
+    row("bare log of the same frames, 64 waiters", &format!("{bare_rate:.0}/s"));
+    row("durable commits, 64 waiters", &format!("{rate:.0}/s"));
+    row("ratio (floor 0.60)", &format!("{:.2}", rate / bare_rate));
+
+    let mut file = File::create(dir.join("sync")).expect("a file");
+    file.write_all(&vec![0; 8 << 20]).expect("written");
+    file.sync_all().expect("synced");
+    let (mut syncs, mut commits) = (Vec::new(), Vec::new());
+    for n in 0..1_000 {
+        let begun = Instant::now();
+        std::os::unix::fs::FileExt::write_all_at(&file, &[1; 4096], n * 4096).expect("written");
+        file.sync_data().expect("synced");
+        syncs.push(begun.elapsed());
+        let snapshot = contact(1_000_000 + n);
+        let begun = Instant::now();
+        commit(&store, vec![snapshot]).await;
+        commits.push(begun.elapsed());
+    }
+    let (sync, single) = (percentile(&mut syncs, 50), percentile(&mut commits, 50));
+    row("4 KB write + fdatasync, p50", &format!("{sync:.3} ms"));
+    row("single durable commit, p50", &format!("{single:.3} ms"));
+    row("ratio (floor 2.0)", &format!("{:.2}", single / sync));
+}
+
+async fn timed(store: &Durable, filter: &EntryFilter) -> (Duration, usize) {
+    let begun = Instant::now();
+    let page = store.entries(filter).await.expect("listed");
+    (begun.elapsed(), page.rows.len())
+}
+
+async fn reading(store: &Durable, entries: u64) {
+    let all = EntryFilter { limit: 50, ..EntryFilter::default() };
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        times.push(timed(store, &all).await.0);
+    }
+    row("list page of 50, p50 (floor 2 ms)", &format!("{:.2} ms", percentile(&mut times, 50)));
+    let (mut times, mut empty) = (Vec::new(), 0);
+    for n in 0..400 {
+        let at = mixed(n) % entries;
+        let it = contact(at);
+        let q = match n % 5 {
+            0 => it.title,
+            1 => it.keys.emails[0].clone(),
+            2 => it.keys.phones[0][5..].to_owned(),
+            3 => it.of.id,
+            _ => it.keys.names[1].chars().take(4).collect(),
+        };
+        let (time, found) = timed(store, &EntryFilter { q: Some(q), ..all.clone() }).await;
+        times.push(time);
+        empty += usize::from(found == 0);
+    }
+    row("search, p50", &format!("{:.2} ms", percentile(&mut times, 50)));
+    row("search, p99 (floor 50 ms)", &format!("{:.2} ms", percentile(&mut times, 99)));
+    row("searches that found nothing (must be 0)", &empty.to_string());
+}
+
+async fn holding(dir: &Path, entries: u64) {
+    let home = dir.join("h");
+    let store = Arc::new(open_at(&home));
+    let writer = Arc::clone(&store);
+    let rate = together(WAITERS, entries, move |n| {
+        let store = Arc::clone(&writer);
+        async move {
+            let (operation, ids) = commit(&store, vec![contact(n)]).await;
+            settle(&store, operation, ids).await;
+        }
+    })
+    .await;
+    row("deletes of one record, captured and settled", &format!("{rate:.0}/s"));
+    let killed = dir.join("k");
+    for part in ["journal", "index"] {
+        fs::create_dir_all(killed.join(part)).expect("made");
+        for entry in fs::read_dir(home.join(part)).expect("listed").flatten().filter(|entry| entry.path().is_file()) {
+            fs::copy(entry.path(), killed.join(part).join(entry.file_name())).expect("copied");
+        }
+    }
+    fs::copy(home.join("archive.key"), killed.join("archive.key")).expect("copied");
+    let stats = store.stats().await.expect("stats");
+    drop(store);
+    let index = bytes_below(&home.join("index"));
+    row("journal, bytes a record", &format!("{}", stats.journal_bytes / entries));
+    row("index, bytes a record", &format!("{}", index / entries));
+    row("together (floor 950)", &format!("{}", (stats.journal_bytes + index) / entries));
+    for (name, home) in [("clean (floor 2 s)", &home), ("after a kill (floor 3 s)", &killed)] {
+        let begun = Instant::now();
+        let store = open_at(home);
+        row(&format!("reopen {name}"), &format!("{:.2} s", begun.elapsed().as_secs_f64()));
+        println!("{:?}", store.opened());
+    }
+    let store = open_at(&home);
+    row("memory after opening (floor 160 MB)", &format!("{} MB", memory()));
+    reading(&store, entries).await;
+    row("memory after reading", &format!("{} MB", memory()));
+    drop(store);
+    fs::remove_dir_all(home.join("index")).expect("removed");
+    let begun = Instant::now();
+    drop(open_at(&home));
+    row("index rebuilt from the journal", &format!("{:.1} s", begun.elapsed().as_secs_f64()));
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--entries").skip(1);
+    let entries = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(100_000);
+    let dir =
+        tempfile::tempdir_in(std::env::var_os("BENCH_DIR").unwrap_or_else(|| "target".into())).expect("a directory");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        println!("{entries} entries\n");
+        row("what", "measured");
+        writing(dir.path()).await;
+        holding(dir.path(), entries).await;
+    });
+}

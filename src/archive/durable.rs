@@ -1,0 +1,236 @@
+//! The store on disk. A commit is durable in the journal first and then brought into the index; it is acknowledged
+//! when both are done, so that what was acknowledged can be asked for.
+//!
+//! Which commit comes first is decided before the journal: a commit reserves the streams, entries and snapshots it is
+//! about, its versions are compared and its events tried out, and only then it is written. Commits about different
+//! things are on their way at the same time and share one `fdatasync`; one about the same thing waits for the other.
+
+mod check;
+mod gate;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use secrecy::SecretString;
+use tokio::sync::oneshot;
+
+use super::fold::apply::Fold;
+use super::fold::keys;
+use super::fold::shelf::Shelf;
+use super::index::keeper::{Keeper, Told, Work};
+use super::index::open::{self, Origin};
+use super::index::truth;
+use super::journal::{self, Draft, Journal};
+use super::sealed::Sealer;
+use super::{ArchiveError, Write};
+use crate::domain::event::Recorded;
+use crate::domain::ids::SnapshotId;
+use crate::domain::world::Clock;
+use gate::{Gate, Touched};
+
+pub use super::index::open::Opened;
+
+/// How to open a durable store.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its directory; the journal lies in `journal`, the index in `index` below it.
+    pub dir: PathBuf,
+    /// The file with the key; `None`: `archive.key` in `dir`. Made if there is no archive yet.
+    pub key_file: Option<PathBuf>,
+    /// The key itself, instead of a file.
+    pub key: Option<SecretString>,
+    /// Destructive work is refused below this; 0: the larger of 1 GiB and 5 % of the disk.
+    pub min_free_bytes: u64,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The store on disk.
+#[derive(Debug)]
+pub struct Durable {
+    inner: Arc<Inner>,
+    opened: Opened,
+    recovery: journal::Recovery,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    clock: Arc<dyn Clock>,
+    keeper: Arc<Keeper>,
+    work: Mutex<Option<Sender<Work>>>,
+    gate: Gate,
+    /// Last position of the ledger that was given out.
+    seq: Mutex<u64>,
+    tickets: AtomicU64,
+}
+
+/// Opens the archive of a directory, or makes it. Blocks.
+pub fn open(options: Options) -> Result<Durable, ArchiveError> {
+    open_with(options, journal::Options::new)
+}
+
+/// The same, with a journal of other sizes.
+fn open_with(options: Options, how: impl Fn(PathBuf) -> journal::Options) -> Result<Durable, ArchiveError> {
+    let dir = options.dir.join("journal");
+    let sealer = match &options.key {
+        Some(key) => Sealer::with_key(key, &dir)?,
+        None => {
+            let file = options.key_file.clone().unwrap_or_else(|| options.dir.join("archive.key"));
+            Sealer::open_or_create(&file, &dir)?
+        }
+    };
+    let name = blake3::Hash::from_bytes(blake3::derive_key("crm-undo 2026 index of", &sealer.mac(&[b"index of"])));
+    let secret = blake3::derive_key("crm-undo 2026 search terms", &sealer.mac(&[b"search terms"]));
+    let name = name.to_hex().to_string();
+    let mut how = how(dir);
+    how.min_free_bytes = options.min_free_bytes;
+    let (journal, recovery) = Journal::open(how, sealer)?;
+    let journal = Arc::new(journal);
+    let index = options.dir.join("index");
+    let (table, opened) = open::open(&index, &Origin { journal: &journal, name: &name, secret: &secret })?;
+    let seq = super::fold::rows::number(&table, keys::LAST_SEQ)?;
+    let keeper = Arc::new(Keeper::new(table, journal, secret, name, index));
+    let (work, thread) = keeper.start()?;
+    let inner = Inner {
+        clock: options.clock,
+        keeper,
+        work: Mutex::new(Some(work)),
+        gate: Gate::default(),
+        seq: Mutex::new(seq),
+        tickets: AtomicU64::new(0),
+    };
+    Ok(Durable { inner: Arc::new(inner), opened, recovery, thread: Some(thread) })
+}
+
+impl Durable {
+    /// What opening had to do to the index.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// What opening had to do to the journal.
+    pub fn recovery(&self) -> &journal::Recovery {
+        &self.recovery
+    }
+}
+
+impl Drop for Durable {
+    fn drop(&mut self) {
+        drop(self.inner.work.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Inner {
+    /// Asks the rows. They are read as they are now; a commit comes into them as a whole.
+    fn ask<T>(&self, ask: impl FnOnce(&Shelf) -> Result<T, ArchiveError>) -> Result<T, ArchiveError> {
+        let keeper = &self.keeper;
+        let shelf = Shelf::new(&keeper.table, keeper.journal.as_ref(), &keeper.secret);
+        super::index::table::guarded(|| ask(&shelf))
+    }
+
+    async fn write(self: Arc<Self>, write: Write) -> Result<Vec<Recorded>, ArchiveError> {
+        let _reserved = self.gate.enter(Touched::by(&write)).await;
+        self.keeper.caught_up()?;
+        let at = self.clock.now();
+        let mut recorded = self.ask(|shelf| gate::versions(shelf, &write, at))?;
+        let Write { snapshots, .. } = write;
+        let named: Vec<(SnapshotId, Vec<u8>)> = snapshots
+            .iter()
+            .map(|snapshot| {
+                let encoded = snapshot.encode();
+                (SnapshotId(*blake3::hash(&encoded).as_bytes()), encoded)
+            })
+            .collect();
+        self.number(&mut recorded);
+        self.try_out(&snapshots, &named, &recorded)?;
+        let mut drafts: Vec<Draft> = Vec::new();
+        let mut told = Vec::new();
+        for ((id, encoded), snapshot) in named.into_iter().zip(snapshots) {
+            if told.iter().any(|one| matches!(one, Told::Snapshot(fresh, _) if *fresh == id)) {
+                continue;
+            }
+            drafts.push(truth::snapshot_frame(&id, &encoded));
+            told.push(Told::Snapshot(id, snapshot));
+        }
+        for one in &recorded {
+            drafts.push(truth::event_frame(one));
+            told.push(Told::Event(one.clone()));
+        }
+        self.keep(drafts, told).await?;
+        Ok(recorded)
+    }
+
+    async fn forget(self: Arc<Self>, id: SnapshotId) -> Result<(), ArchiveError> {
+        let _reserved = self.gate.enter(Touched::snapshot(&id)).await;
+        self.keeper.caught_up()?;
+        self.keep(vec![truth::forgotten_frame(&id)], vec![Told::Forgotten(id)]).await
+    }
+
+    /// Gives out positions in the ledger.
+    fn number(&self, recorded: &mut [Recorded]) {
+        let mut seq = self.seq.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in recorded {
+            *seq += 1;
+            one.seq = *seq;
+        }
+    }
+
+    /// Whether these events may happen. A position that was given out for one that may not is never used.
+    fn try_out(
+        &self,
+        snapshots: &[crate::domain::record::Snapshot],
+        named: &[(SnapshotId, Vec<u8>)],
+        recorded: &[Recorded],
+    ) -> Result<(), ArchiveError> {
+        let keeper = &self.keeper;
+        super::index::table::guarded(|| {
+            let mut fold = Fold::over(&keeper.table, keeper.journal.as_ref(), &keeper.secret);
+            fold.dry = true;
+            for ((id, _), snapshot) in named.iter().zip(snapshots) {
+                fold.snapshot(*id, snapshot, 0)?;
+            }
+            for one in recorded {
+                fold.event(one, 0)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Journal, then index.
+    async fn keep(&self, drafts: Vec<Draft>, told: Vec<Told>) -> Result<(), ArchiveError> {
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        let keeper = &self.keeper;
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut begun = keeper.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            begun.insert(ticket, truth::number(keeper.journal.end()));
+        }
+        let places = match keeper.journal.append(drafts).await {
+            Ok(places) => places,
+            Err(error) => {
+                // A poisoned journal takes no more; what it may hold of this is seen when it is opened again.
+                keeper.finish(ticket, keeper.journal.writable().is_ok());
+                return Err(error);
+            }
+        };
+        let told = places.into_iter().map(truth::number).zip(told).collect();
+        let (answer, waiting) = oneshot::channel();
+        let closed = || ArchiveError::Unusable("it is being closed".to_owned());
+        let sender = self.work.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)?;
+        sender.send(Work { ticket, told, answer }).map_err(|_| closed())?;
+        drop(sender);
+        waiting.await.map_err(|_| closed())?
+    }
+}

@@ -1,0 +1,56 @@
+//! Reads the whole archive and names what is damaged.
+
+use std::collections::HashSet;
+
+use crate::archive::fold::keys;
+use crate::archive::fold::rows::{Rows, parse};
+use crate::archive::index::keeper::{Keeper, Told};
+use crate::archive::index::truth;
+use crate::archive::journal::Frame;
+use crate::archive::{ArchiveError, CheckReport};
+
+pub(super) fn check(keeper: &Keeper) -> Result<CheckReport, ArchiveError> {
+    let end = truth::number(keeper.journal.end());
+    let mut report = CheckReport { segments: keeper.journal.segments(), ..CheckReport::default() };
+    let (mut whole, mut damage, mut events) = (HashSet::new(), Vec::new(), HashSet::new());
+    let mut on_frame = |frame: Frame| {
+        match Told::read(&frame) {
+            Ok(told) => {
+                report.frames += 1;
+                match told {
+                    Told::Snapshot(..) => drop(whole.insert(truth::number(frame.place))),
+                    Told::Event(recorded) => drop(events.insert(recorded.seq)),
+                    Told::Forgotten(_) => {}
+                }
+            }
+            Err(error) => report.damage.push(error.to_string()),
+        }
+        Ok(())
+    };
+    keeper.journal.scan(None, &mut on_frame, &mut |what| damage.push(what))?;
+    report.snapshots = whole.len() as u64;
+    report.damage.append(&mut damage);
+    // The rows still know what lay there.
+    for row in keeper.table.up(b"H", &keys::after(b"H")) {
+        let (key, _) = row?;
+        let Some((record, place)) = key.split_last_chunk::<8>() else { continue };
+        let at = u64::from_be_bytes(*place);
+        if at < end && !whole.contains(&at) {
+            let mut names = record[1..].split(|byte| *byte == 0).map(String::from_utf8_lossy);
+            let (connection, record) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+            let place = truth::place(at);
+            report.damage.push(format!(
+                "the snapshot of {record} of {connection}, in segment {} at offset {}, cannot be read",
+                place.segment, place.offset
+            ));
+        }
+    }
+    for row in keeper.table.up(b"a", &keys::after(b"a")) {
+        let (key, value) = row?;
+        let (seq, at) = (keys::tail(&key), parse::<u64>(&value)?);
+        if at < end && !events.contains(&seq) {
+            report.damage.push(format!("event {seq} of the ledger cannot be read"));
+        }
+    }
+    Ok(report)
+}

@@ -1,0 +1,202 @@
+//! The journal under test: on a real directory, and on a disk that fails and loses power when told to.
+
+mod faults;
+mod flips;
+mod power;
+mod real;
+mod sim;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Draft, Journal, Kind, Options, Recovery};
+use crate::archive::ArchiveError;
+use crate::archive::sealed::Sealer;
+use sim::SimDisk;
+
+fn sealer() -> Sealer {
+    Sealer::new(&[7; 32], [9; 16])
+}
+
+fn options(segment_bytes: u64) -> Options {
+    Options { segment_bytes, min_free_bytes: 1, dictionary_samples: 0, ..Options::new("simulated") }
+}
+
+fn open(disk: &Arc<SimDisk>, options: Options) -> Result<(Journal, Recovery), ArchiveError> {
+    Journal::open_on(Arc::clone(disk) as _, options, sealer())
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(work)
+}
+
+/// A frame that says which one of which unit it is; about `len` bytes, which compress by half.
+fn draft(unit: u32, index: u16, count: u16, len: usize) -> Draft {
+    let mut body = Vec::with_capacity(len + 8);
+    body.extend_from_slice(&unit.to_le_bytes());
+    body.extend_from_slice(&index.to_le_bytes());
+    body.extend_from_slice(&count.to_le_bytes());
+    let mut noise = u64::from(unit) * 0x9e37_79b9 + u64::from(index) + 1;
+    while body.len() < len {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        body.extend_from_slice(format!("{{\"name\":\"{:06x}\",\"tags\":[]}}", noise >> 40).as_bytes());
+    }
+    Draft { kind: if index == 0 { Kind::Snapshot } else { Kind::Event }, body }
+}
+
+fn unit(number: u32, frames: u16, len: usize) -> Vec<Draft> {
+    (0..frames).map(|index| draft(number, index, frames, len + usize::from(index) * 7)).collect()
+}
+
+/// Units found by a scan: for each, which of its frames, and how many there should be. Fails on a frame whose body is
+/// not the one that was written.
+fn found(journal: &Journal, len: usize) -> (BTreeMap<u32, (Vec<u16>, u16)>, Vec<String>) {
+    let mut units: BTreeMap<u32, (Vec<u16>, u16)> = BTreeMap::new();
+    let mut damage = Vec::new();
+    let mut last = 0;
+    journal
+        .scan(
+            None,
+            &mut |frame| {
+                assert!(frame.seq > last, "in order");
+                last = frame.seq;
+                let number = u32::from_le_bytes(frame.body[..4].try_into().unwrap());
+                let index = u16::from_le_bytes(frame.body[4..6].try_into().unwrap());
+                let count = u16::from_le_bytes(frame.body[6..8].try_into().unwrap());
+                let written = draft(number, index, count, len + usize::from(index) * 7);
+                assert_eq!((frame.kind, &frame.body), (written.kind, &written.body), "unit {number}.{index}");
+                assert_eq!(journal.read(frame.place).unwrap(), frame);
+                let entry = units.entry(number).or_insert((Vec::new(), count));
+                entry.0.push(index);
+                Ok(())
+            },
+            &mut |text| damage.push(text),
+        )
+        .expect("a scan goes to the end");
+    (units, damage)
+}
+
+fn whole((indexes, count): &(Vec<u16>, u16)) -> bool {
+    indexes.len() == usize::from(*count) && indexes.iter().copied().eq(0..*count)
+}
+
+#[test]
+fn what_is_appended_is_read_again_after_reopening() {
+    let disk = Arc::new(SimDisk::default());
+    let (journal, recovery) = open(&disk, options(4096)).unwrap();
+    assert_eq!(recovery, Recovery::default());
+    block_on(async {
+        for number in 1..=40 {
+            let places = journal.append(unit(number, 3, 120)).await.unwrap();
+            assert_eq!(places.len(), 3);
+            assert!(places.is_sorted() && places[2] < journal.end());
+        }
+        // Larger than a segment.
+        let large = journal.append(vec![Draft { kind: Kind::Snapshot, body: vec![3; 100_000] }; 2]).await.unwrap();
+        assert_eq!(journal.read(large[1]).unwrap().body, vec![3; 100_000]);
+        let random: Vec<u8> = (0..9_000_u32).flat_map(|i| blake3::hash(&i.to_le_bytes()).as_bytes().to_vec()).collect();
+        let large = journal.append(vec![Draft { kind: Kind::Event, body: random.clone() }]).await.unwrap();
+        assert_eq!(journal.read(large[0]).unwrap().body, random);
+    });
+    let (segments, end) = (journal.segments(), journal.end());
+    assert!(segments > 3, "{segments}");
+    drop(journal);
+    let (journal, recovery) = open(&disk, options(4096)).unwrap();
+    assert_eq!((recovery.cut_bytes, recovery.damage), (0, vec![]));
+    assert_eq!(journal.segments(), segments);
+    assert!(journal.end() >= end);
+    let mut seen = 0;
+    let mut damage = Vec::new();
+    journal
+        .scan(
+            None,
+            &mut |_| {
+                seen += 1;
+                Ok(())
+            },
+            &mut |text| damage.push(text),
+        )
+        .unwrap();
+    assert_eq!((seen, damage), (123, vec![]));
+}
+
+#[test]
+fn a_scan_goes_on_where_it_ended() {
+    let disk = Arc::new(SimDisk::default());
+    let (journal, _) = open(&disk, options(4096)).unwrap();
+    let count = |from| {
+        let mut seen = 0;
+        journal
+            .scan(
+                from,
+                &mut |_| {
+                    seen += 1;
+                    Ok(())
+                },
+                &mut |text| panic!("{text}"),
+            )
+            .map(|()| seen)
+    };
+    block_on(async {
+        for number in 1..=30 {
+            let end = journal.end();
+            assert_eq!(count(Some(end)).unwrap(), 0);
+            journal.append(unit(number, 2, 200)).await.unwrap();
+            assert_eq!(count(Some(end)).unwrap(), 2, "unit {number}");
+        }
+    });
+    let beyond = super::Place { segment: 900, offset: 128 };
+    assert!(matches!(count(Some(beyond)), Err(ArchiveError::Invalid(_))));
+}
+
+#[test]
+fn a_dictionary_is_trained_once_and_found_again() {
+    let disk = Arc::new(SimDisk::default());
+    let trained = || Options { dictionary_samples: 80, dictionary_bytes: 2048, ..options(32 << 10) };
+    let (journal, _) = open(&disk, trained()).unwrap();
+    let mut places = Vec::new();
+    block_on(async {
+        for number in 1..=80 {
+            places.extend(journal.append(unit(number, 1, 600)).await.unwrap());
+        }
+    });
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while journal.shared.packer.active().id == 0 {
+        assert!(std::time::Instant::now() < deadline, "no dictionary");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let id = journal.shared.packer.active().id;
+    let before = journal.bytes();
+    block_on(async {
+        for number in 81..=160 {
+            places.extend(journal.append(unit(number, 1, 600)).await.unwrap());
+        }
+    });
+    assert!(journal.bytes() - before < before, "smaller with it");
+    assert!(journal.segments() > 1);
+    drop(journal);
+    let (journal, _) = open(&disk, trained()).unwrap();
+    assert_eq!(journal.shared.packer.active().id, id);
+    assert!(journal.shared.samples.lock().unwrap().is_none(), "not trained again");
+    let (units, damage) = found(&journal, 600);
+    assert_eq!((units.len(), damage), (160, vec![]));
+}
+
+#[test]
+fn many_waiters_share_a_sync() {
+    let disk = Arc::new(SimDisk::default());
+    let (journal, _) = open(&disk, options(1 << 20)).unwrap();
+    disk.hang(std::time::Duration::from_millis(4));
+    let before = disk.syncs();
+    block_on(async {
+        for round in 0..10 {
+            futures::future::join_all((0..32).map(|i| journal.append(unit(round * 32 + i, 1, 200))))
+                .await
+                .into_iter()
+                .for_each(|result| assert_eq!(result.unwrap().len(), 1));
+        }
+    });
+    let syncs = disk.syncs() - before;
+    assert!(syncs <= 160, "{syncs} syncs for 320 appends");
+    assert_eq!(found(&journal, 200).0.len(), 320);
+}

@@ -1,0 +1,258 @@
+//! The one who writes: takes all waiting units, writes them at once, syncs once, answers all.
+
+use std::io;
+use std::sync::{Arc, PoisonError};
+
+use super::dictionary::lock;
+use super::disk::DiskFile;
+use super::layout::{DICTIONARY, FRAME_HEADER, Head, MARK, SEGMENT_HEADER, SegmentHead};
+use super::pack::Packed;
+use super::recover::Tail;
+use super::segments::{Maker, NotMade, Segment};
+use super::shared::{Job, Shared, Written};
+use super::{Place, dictionary::Dictionary};
+use crate::archive::ArchiveError;
+
+/// Bytes after which a batch takes no more units.
+const BATCH: u64 = 16 << 20;
+
+pub struct Writer {
+    shared: Arc<Shared>,
+    maker: Maker,
+    file: Arc<dyn DiskFile>,
+    capacity: u64,
+    tail: Tail,
+    /// Every frame up to this number is synced.
+    durable: u64,
+    /// Written at the beginning of every segment.
+    dictionary: Option<Arc<Dictionary>>,
+}
+
+impl Writer {
+    pub fn new(shared: Arc<Shared>, maker: Maker, tail: Tail, file: Arc<dyn DiskFile>) -> io::Result<Self> {
+        let capacity = file.len()?;
+        let active = shared.packer.active();
+        let dictionary = (active.id != 0).then_some(active);
+        Ok(Self { shared, maker, file, capacity, durable: tail.seq, tail, dictionary })
+    }
+
+    /// Until the journal is closed or poisoned.
+    pub fn run(mut self) {
+        loop {
+            let (jobs, stop) = self.wait();
+            if self.shared.usable().is_err() {
+                return;
+            }
+            let done = if jobs.is_empty() && stop { self.close() } else { self.write_all(jobs) };
+            if let Err(error) = done {
+                self.shared.poison(format!("a write to the journal failed: {error}; restart on a healthy disk"));
+                return;
+            }
+            if stop && lock(&self.shared.queue).jobs.is_empty() && self.tail.marked {
+                return;
+            }
+        }
+    }
+
+    /// Waits for work. Before it sleeps it leaves a mark.
+    fn wait(&mut self) -> (Vec<Job>, bool) {
+        let shared = Arc::clone(&self.shared);
+        let mut queue = lock(&shared.queue);
+        if queue.jobs.is_empty() && !queue.stop && !self.tail.marked && shared.usable().is_ok() {
+            drop(queue);
+            if let Err(error) = self.mark() {
+                shared.poison(format!("a write to the journal failed: {error}; restart on a healthy disk"));
+            }
+            queue = lock(&shared.queue);
+        }
+        while queue.jobs.is_empty() && !queue.stop && shared.usable().is_ok() {
+            queue = shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        (std::mem::take(&mut queue.jobs), queue.stop)
+    }
+
+    fn write_all(&mut self, jobs: Vec<Job>) -> io::Result<()> {
+        let mut jobs = jobs.into_iter().peekable();
+        while let Some(first) = jobs.next() {
+            let need = first.len();
+            // Whoever waits is known to the watch from here on.
+            self.shared.take_off(Vec::new());
+            match self.fit(need) {
+                Ok(()) => {}
+                Err(NotMade::Failed(error)) => return Err(error),
+                Err(NotMade::NoRoom(needed)) => {
+                    self.shared.land();
+                    let free = self.shared.disk.space().map_or(0, |(free, _)| free);
+                    let _ = first.answer.send(Err(ArchiveError::Full { free, needed }));
+                    continue;
+                }
+            }
+            let mut batch = vec![first];
+            let mut bytes = self.dictionary_len() + need;
+            while let Some(next) = jobs.peek() {
+                let len = next.len();
+                if bytes + len > BATCH || self.tail.offset + bytes + len > self.capacity {
+                    break;
+                }
+                bytes += len;
+                batch.extend(jobs.next());
+            }
+            self.batch(batch, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on to a new segment if the unit, and the dictionary where it is due, no longer fit.
+    fn fit(&mut self, unit: u64) -> Result<(), NotMade> {
+        if self.tail.offset + self.dictionary_len() + unit <= self.capacity {
+            return Ok(());
+        }
+        let closed = self.tail;
+        let head = SegmentHead { segment: closed.segment + 1, first_seq: closed.seq + 1, prev: closed.prev };
+        // A mark may not be synced yet, and the next segment will say that everything here is.
+        if self.durable < closed.seq {
+            self.file.sync()?;
+            self.durable = closed.seq;
+        }
+        self.tail.has_dictionary = false;
+        let need = self.dictionary_len() + unit;
+        let shared = Arc::clone(&self.shared);
+        let made = self.maker.make(&head, need, &shared.packer.sealer, &|| shared.beat());
+        let file = match made {
+            Ok(file) => file,
+            Err(error) => {
+                self.tail.has_dictionary = closed.has_dictionary;
+                return Err(error);
+            }
+        };
+        self.file.truncate(closed.offset)?;
+        self.capacity = file.len()?;
+        self.file = Arc::clone(&file);
+        let offset = SEGMENT_HEADER as u64;
+        self.tail = Tail { segment: head.segment, offset, has_dictionary: false, ..closed };
+        let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(segment) = segments.get_mut(&closed.segment) {
+            segment.used = closed.offset;
+        }
+        segments.insert(head.segment, Segment { file, used: offset });
+        drop(segments);
+        *lock(&self.shared.end) = self.place();
+        Ok(())
+    }
+
+    /// Bytes of the dictionary that this segment still has to get.
+    fn dictionary_len(&self) -> u64 {
+        match &self.dictionary {
+            Some(dictionary) if !self.tail.has_dictionary => {
+                2 * (FRAME_HEADER
+                    + crate::archive::sealed::NONCE
+                    + crate::archive::sealed::TAG
+                    + dictionary.bytes.len()) as u64
+            }
+            _ => 0,
+        }
+    }
+
+    fn batch(&mut self, jobs: Vec<Job>, bytes: u64) -> io::Result<()> {
+        let begin = self.tail.offset;
+        let mut out = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
+        if self.dictionary_len() > 0 {
+            if let Some(dictionary) = self.dictionary.clone() {
+                let unit = self.shared.packer.pack_dictionary(&dictionary).map_err(io::Error::other)?;
+                self.place_unit(unit, &mut out);
+            }
+            self.tail.has_dictionary = true;
+        }
+        let (mut answers, mut places) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
+        for job in jobs {
+            self.note_dictionary(&job);
+            places.push(self.place_unit(job.frames, &mut out));
+            answers.push(job.answer);
+        }
+        self.shared.take_off(answers);
+        self.file.write_at(&out, begin)?;
+        self.file.sync()?;
+        self.durable = self.tail.seq;
+        self.tail.marked = false;
+        self.publish();
+        for (answer, places) in self.shared.land().into_iter().zip(places) {
+            let _ = answer.send(Ok(Written { file: Arc::clone(&self.file), places }));
+        }
+        if self.tail.offset > self.capacity / 2 {
+            self.maker.ahead();
+        }
+        Ok(())
+    }
+
+    /// A dictionary that passes by is written to every later segment.
+    fn note_dictionary(&mut self, job: &Job) {
+        if let Some(first) = job.frames.first().filter(|first| first.head.kind == DICTIONARY)
+            && let Ok(bytes) = self.shared.packer.unpack(&first.head, &first.body)
+        {
+            self.dictionary = Some(Arc::new(Dictionary::new(bytes)));
+            self.tail.has_dictionary = true;
+        }
+    }
+
+    fn place_unit(&mut self, unit: Vec<Packed>, out: &mut Vec<u8>) -> Vec<Place> {
+        unit.into_iter().map(|packed| self.place_frame(packed.head, &packed.body, out)).collect()
+    }
+
+    fn place_frame(&mut self, head: Head, body: &[u8], out: &mut Vec<u8>) -> Place {
+        let place = self.place();
+        let head = Head { seq: self.tail.seq + 1, durable: self.durable, prev: self.tail.prev, ..head };
+        self.tail.prev = head.encode(place, body, &self.shared.packer.sealer, out);
+        self.tail.seq = head.seq;
+        self.tail.offset += head.frame_len() as u64;
+        place
+    }
+
+    fn place(&self) -> Place {
+        let offset = u32::try_from(self.tail.offset).expect("a segment is shorter than 4 GiB");
+        Place { segment: self.tail.segment, offset }
+    }
+
+    fn publish(&self) {
+        let mut segments = self.shared.segments.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(segment) = segments.get_mut(&self.tail.segment) {
+            segment.used = self.tail.offset;
+        }
+        drop(segments);
+        *lock(&self.shared.end) = self.place();
+    }
+
+    /// Leaves word that everything before is durable. Not synced: the next batch, or closing, does that.
+    fn mark(&mut self) -> io::Result<()> {
+        self.tail.marked = true;
+        if self.tail.offset + FRAME_HEADER as u64 > self.capacity {
+            return Ok(());
+        }
+        let begin = self.tail.offset;
+        let mut out = Vec::with_capacity(FRAME_HEADER);
+        let head = Head {
+            kind: MARK,
+            flags: 0,
+            index: 0,
+            count: 1,
+            body_len: 0,
+            plain_len: 0,
+            dictionary: 0,
+            seq: 0,
+            durable: 0,
+            prev: [0; 16],
+        };
+        self.place_frame(head, &[], &mut out);
+        self.file.write_at(&out, begin)
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        if !self.tail.marked {
+            self.mark()?;
+        }
+        if self.durable < self.tail.seq {
+            self.file.sync()?;
+            self.durable = self.tail.seq;
+        }
+        Ok(())
+    }
+}
