@@ -1,0 +1,78 @@
+//! Words that say "delete", wherever they stand. Used twice: on routes nobody knows, where any of them stops a request,
+//! and on known ones, where no more of them may stand than were read.
+
+use percent_encoding::percent_decode_str;
+
+use super::tree::{Node, Tree};
+
+/// Properties of records that only sound like it.
+const HARMLESS: [&str; 4] = ["can_be_deleted", "deleted_at", "deleted_by", "is_deletable"];
+/// Names by which the web pages and v2 take a delete; in a query, or behind JSON, they would be a second source.
+const RESERVED: [&str; 6] = ["id", "ids", "action", "request", "delete", "_method"];
+
+/// How many places of the body say so, in keys and in values: for routes whose bodies are commands.
+pub fn count(tree: &Tree) -> usize {
+    match &tree.node {
+        Node::List(items) => items.iter().map(count).sum(),
+        Node::Map(entries) => entries.iter().map(|(key, value)| entry_says(key, value) + count(value)).sum(),
+        Node::Text(text) => usize::from(text_says(text)),
+        _ => 0,
+    }
+}
+
+/// The same in keys only: for bodies that are records, whose values are anybody's words.
+pub fn count_keys(tree: &Tree) -> usize {
+    match &tree.node {
+        Node::List(items) => items.iter().map(count_keys).sum(),
+        Node::Map(entries) => entries.iter().map(|(key, value)| entry_says(key, value) + count_keys(value)).sum(),
+        _ => 0,
+    }
+}
+
+fn entry_says(key: &str, value: &Tree) -> usize {
+    let key = key.to_ascii_lowercase();
+    if HARMLESS.contains(&key.as_str()) {
+        return 0;
+    }
+    if key == "is_deleted" {
+        // An echo of the record as it was read.
+        let no = matches!(value.node, Node::Null | Node::Bool(false)) || matches!(value.scalar(), Some("" | "0"));
+        return usize::from(!no);
+    }
+    usize::from(key == "_method" || key.contains("delete") || key.contains("unlink"))
+}
+
+fn text_says(text: &str) -> bool {
+    let lower = text.trim().to_ascii_lowercase();
+    let action = lower == "delete" || lower.ends_with("_delete") || lower == "unlink" || lower.ends_with("_unlink");
+    // JSON in a text.
+    action || (lower.starts_with(['{', '[']) && (lower.contains("delete") || lower.contains("unlink")))
+}
+
+/// Whether bytes that cannot be read hold such a word.
+pub fn in_bytes(body: &[u8]) -> bool {
+    let holds = |text: &str| {
+        let lower = text.to_ascii_lowercase();
+        lower.contains("delete") || lower.contains("unlink")
+    };
+    let text = String::from_utf8_lossy(body);
+    holds(&text) || holds(&percent_decode_str(&text).decode_utf8_lossy())
+}
+
+/// Whether a word of a path says so.
+pub fn in_path(path: &[&str]) -> bool {
+    path.iter().any(|word| {
+        let word = word.to_ascii_lowercase();
+        ["delete", "unlink", "remove", "merge", "decline"].iter().any(|says| word.contains(says))
+    })
+}
+
+/// Whether one of these `&`-separated pairs has a name by which a private route would take ids or an action.
+pub fn reserved<'a>(mut pairs: impl Iterator<Item = &'a str>) -> bool {
+    pairs.any(|pair| {
+        let decoded = percent_decode_str(&pair.replace('+', " ")).decode_utf8_lossy().to_ascii_lowercase();
+        let name = decoded.trim_start();
+        let name = &name[..name.find(['=', '[']).unwrap_or(name.len())];
+        RESERVED.contains(&name.trim_end_matches('\0')) || name.contains("delete")
+    })
+}
