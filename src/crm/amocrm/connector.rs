@@ -50,15 +50,11 @@ impl Connector for AmoCrm {
 
     async fn find_made(
         &self,
-        _reach: Reach<'_>,
-        _steps: &[&Step],
-        _since: jiff::Timestamp,
-        _successor: Successor<'_>,
+        reach: Reach<'_>,
+        steps: &[&Step],
+        since: jiff::Timestamp,
+        successor: Successor<'_>,
     ) -> Result<Vec<Option<RecordRef>>, CrmError> {
-        // Nothing written carries a mark that amoCRM could be searched by, so what was lost is for a person to look at.
-        Err(CrmError::Permanent {
-            status: None,
-            detail: "what an unanswered write has made cannot be looked up in amoCRM".to_owned(),
-        })
+        write::find_made(reach, steps, since, successor).await
     }
 }
