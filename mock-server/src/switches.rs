@@ -70,6 +70,12 @@ const SWITCHES: &[Switch] = &[
         row: "§3.7",
     },
     Switch {
+        name: "duplicate_control",
+        default: Default::Yes(true),
+        means: "whether POST /leads/complex merges into what a contact with the same phone or e-mail has",
+        row: "§2.1",
+    },
+    Switch {
         name: "second_company",
         default: Default::Word(&["replace", "refuse"]),
         means: "linking a second company to a lead, contact or customer",

@@ -3,9 +3,16 @@
 mod catalogs;
 mod crm;
 mod customers;
+mod deletes;
 mod events;
+mod faults;
 mod files;
 mod generator;
+mod incoming;
+mod limits;
+mod lists;
 mod oauth;
+mod people;
 mod receiver;
+mod small;
 mod webhooks;

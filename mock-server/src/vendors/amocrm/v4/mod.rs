@@ -2,11 +2,14 @@
 
 mod account;
 mod batch;
+mod calls;
 mod card_filter;
 mod card_read;
 mod card_show;
 mod card_write;
 mod catalogs;
+mod channels;
+mod complex;
 mod customers;
 mod elements;
 mod event_types;
@@ -20,9 +23,12 @@ mod note_filter;
 mod notes;
 pub mod pipelines;
 mod reasons;
+mod roles;
+mod sources;
 mod tags;
 mod tasks;
 mod transactions;
+mod unsorted;
 mod users;
 mod webhooks;
 
@@ -51,8 +57,16 @@ pub fn route(cx: &mut Cx, path: &[&str]) -> Answer {
         ["customers", "transactions", rest @ ..] => transactions::all(cx, rest),
         ["files", uuid, "links"] => files::holders(cx, uuid),
         ["account"] => account::answer(cx),
-        ["users", rest @ ..] => users::users(cx, rest),
-        ["roles", rest @ ..] => users::roles(cx, rest),
+        ["users", rest @ ..] => users::route(cx, rest),
+        ["roles", rest @ ..] => roles::route(cx, rest),
+        ["leads", "complex"] => complex::route(cx),
+        ["leads", "unsorted", rest @ ..] => unsorted::route(cx, rest),
+        ["calls"] => calls::route(cx),
+        ["sources", rest @ ..] => sources::route(cx, rest),
+        ["widgets", rest @ ..] => channels::widgets(cx, rest),
+        ["chats", "templates", rest @ ..] => channels::templates(cx, rest),
+        ["talks", id, rest @ ..] => channels::talk(cx, id, rest),
+        ["short_links"] => channels::short_links(cx),
         ["leads", "pipelines", rest @ ..] => pipelines::route(cx, rest),
         ["leads", "loss_reasons", rest @ ..] => reasons::route(cx, rest),
         ["customers", "segments", rest @ ..] if !rest.contains(&"custom_fields") => customers::segments(cx, rest),
@@ -116,6 +130,9 @@ fn one(cx: &mut Cx, of: Ref, path: &[&str]) -> Answer {
         ("POST", ["unlink"]) => link_routes::unlink(cx, of.kind, Some(of.id)),
         (_, [] | ["links" | "link" | "unlink"]) => no_method(),
         (_, ["notes", rest @ ..]) => notes::route(cx, of.kind, Some(of.id), rest),
+        ("GET", ["subscriptions"]) if matches!(of.kind, Kind::Leads | Kind::Customers) => {
+            channels::subscriptions(cx, of)
+        }
         (_, ["files"]) => files::of_record(cx, of),
         (_, ["transactions", rest @ ..]) if of.kind == Kind::Customers => transactions::of_customer(cx, of.id, rest),
         ("POST", ["bonus_points"]) if of.kind == Kind::Customers => transactions::bonus_points(cx, of.id),
