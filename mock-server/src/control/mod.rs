@@ -1,4 +1,9 @@
 //! The calls under `/_mock/`: what only the owner of a mock can ask. No token, never counted as traffic.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `screen` | a person on the CRM's own screens |
+//! | `integrations` | consent, switching off and on |
 
 mod integrations;
 mod screen;
@@ -43,7 +48,7 @@ pub fn answer(state: &State, request: &Request) -> Answer {
         ("GET", ["integrations"]) => Ok(json!({"integrations": state.account().tokens.shown()})),
         ("POST", ["integrations"]) => integrations::set(state, &body),
         ("POST", ["oauth", "code"]) => integrations::mint(state, &body),
-        ("POST", ["ui", verb @ ("delete" | "restore" | "edit")]) => screen::act(state, verb, &body),
+        ("POST", ["ui", verb @ ("delete" | "restore" | "edit" | "merge")]) => screen::act(state, verb, &body),
         _ => return refusal(StatusCode::NOT_FOUND, "there is no such control call; see mock-server/README.md"),
     };
     match reply {

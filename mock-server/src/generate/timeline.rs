@@ -73,7 +73,7 @@ impl Generator<'_> {
             contact,
             lead: Some(lead),
             chat: self.world.new_uuid(),
-            origin: *self.dice.pick::<&str>(&["telegram", "waba", "vk"]),
+            origin: self.dice.pick::<&str>(&["telegram", "waba", "vk"]),
             in_work: self.dice.chance(50),
             created_at: at,
             updated_at: at,

@@ -1,5 +1,28 @@
 //! The account: every record, and the only functions that change them. Each change leaves its effect, its event and
 //! its webhook (`happenings`); nothing here knows HTTP.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `base` | the account before anyone has worked in it |
+//! | `schema` | the custom fields it is born with |
+//! | `kind` | the kinds of records that carry links |
+//! | `table` | rows by id |
+//! | `card, cards, card_news` | leads, contacts, companies, customers and elements: rows, their changes, what is told of them |
+//! | `catalogs` | catalogs, segments, stages of customers, purchases: rows |
+//! | `channels` | sources, widgets, templates, talks: rows |
+//! | `fields` | definitions of custom fields |
+//! | `files` | the drive |
+//! | `incoming` | leads nobody has accepted yet |
+//! | `links, linking` | links, and the rules of who may have which |
+//! | `merging` | two records made one |
+//! | `people` | users, roles, and what they may delete |
+//! | `pipelines` | pipelines, stages, loss reasons |
+//! | `purchases` | purchases, and what a customer is worth |
+//! | `tags` | books of tags |
+//! | `timeline, timelines` | notes and tasks: rows, and their changes |
+//! | `upheavals` | changes of the schema that reach into many records |
+//! | `happenings` | effects and events |
+//! | `hooks` | subscriptions, and what they are to be told |
 
 pub mod base;
 pub mod card;
@@ -15,6 +38,7 @@ pub mod incoming;
 pub mod kind;
 pub mod linking;
 pub mod links;
+mod merging;
 pub mod people;
 pub mod pipelines;
 mod purchases;

@@ -13,6 +13,7 @@ mod limits;
 mod lists;
 mod oauth;
 mod people;
+mod readme;
 mod receiver;
 mod small;
 mod webhooks;

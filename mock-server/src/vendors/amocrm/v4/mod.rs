@@ -1,4 +1,19 @@
 //! API v4: one file a noun; this one is the list of routes.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `batch` | writes of many items |
+//! | `account, users, roles` | who works here |
+//! | `card_read, card_filter, card_show, card_write` | leads, contacts, companies, customers |
+//! | `complex, unsorted` | leads that come in by other ways |
+//! | `pipelines, reasons` | where leads stand and why they were lost |
+//! | `customers, transactions` | segments and stages of customers, purchases, points, modes |
+//! | `catalogs, elements` | lists |
+//! | `fields, field_schema, field_values` | custom fields: routes, definitions, values |
+//! | `notes, note_filter, tasks, calls` | the timeline |
+//! | `tags, link_routes, files` | what hangs on a record |
+//! | `events, event_types, webhooks` | what happened |
+//! | `sources, channels` | small nouns |
 
 mod account;
 mod batch;
