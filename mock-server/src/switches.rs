@@ -136,6 +136,18 @@ const SWITCHES: &[Switch] = &[
         row: "§6.3",
     },
     Switch {
+        name: "api_events_by",
+        default: Default::Word(&["user", "zero"]),
+        means: "created_by of events that integrations cause: the token's user, or 0",
+        row: "§6.5",
+    },
+    Switch {
+        name: "hooks_of_one_request",
+        default: Default::Word(&["together", "apart"]),
+        means: "whether what one request caused comes in one delivery, its items numbered, or in one each",
+        row: "§6.2, §9.5",
+    },
+    Switch {
         name: "company_hook_root",
         default: Default::Word(&["contacts", "companies"]),
         means: "the root key of webhooks about companies",

@@ -15,6 +15,9 @@ use crate::answer::Answer;
 use crate::request::Request;
 use crate::state::State;
 
+/// A slip of the hand must not fill the memory.
+const MOST_CONTACTS: usize = 1_000_000;
+
 /// What a control call answers: a body, or one sentence about what is wrong with the call.
 type Reply = Result<Value, String>;
 
@@ -99,7 +102,8 @@ fn reset(state: &State, body: &Value) -> Reply {
     };
     let seed = number("seed", state.options.seed)?;
     let contacts = number("contacts", state.options.contacts as u64)?;
-    state.reset(seed, usize::try_from(contacts).map_err(|_| "contacts is too large")?);
+    let contacts = usize::try_from(contacts).ok().filter(|contacts| *contacts <= MOST_CONTACTS);
+    state.reset(seed, contacts.ok_or_else(|| format!("contacts is {MOST_CONTACTS} at most"))?);
     Ok(shown(state))
 }
 

@@ -57,6 +57,12 @@ async fn filters_narrow_and_say_when_they_cannot() {
     assert_eq!(crm.get(&format!("/api/v4/events?filter[entity_id][]={lead}")).await.status, 400);
     let eleven = "filter[created_by][]=71&".repeat(11);
     assert_eq!(crm.get(&format!("/api/v4/events?{eleven}")).await.status, 400);
+    crm.switch("api_events_by", json!("zero")).await;
+    crm.make("leads", json!({"name": "M"})).await;
+    crm.mock("POST", "ui/delete", json!({"object": "leads", "id": lead, "user_id": 73})).await;
+    let newest = crm.get("/api/v4/events?limit=2").await.ok(200);
+    let by = |index: usize| newest["_embedded"]["events"][index]["created_by"].as_u64();
+    assert_eq!((by(0), by(1)), (Some(73), Some(0)));
     let known = crm.get("/api/v4/events/types?language_code=en").await.ok(200);
     assert_eq!(known["_embedded"]["events_types"][1]["type"], 7);
 }

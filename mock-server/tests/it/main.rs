@@ -13,6 +13,7 @@ mod limits;
 mod lists;
 mod oauth;
 mod people;
+mod program;
 mod readme;
 mod receiver;
 mod small;
