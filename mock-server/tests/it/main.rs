@@ -16,5 +16,6 @@ mod people;
 mod program;
 mod readme;
 mod receiver;
+mod schema;
 mod small;
 mod webhooks;
