@@ -34,7 +34,7 @@ use super::ArchiveError;
 use super::sealed::Sealer;
 use dictionary::{Samples, lock};
 use disk::{Disk, RealDisk};
-use pack::Packer;
+use pack::{Packed, Packer};
 use room::Room;
 use segments::Maker;
 use shared::Shared;
@@ -200,7 +200,7 @@ impl Journal {
         self.sample(&frames);
         let shared = Arc::clone(&self.shared);
         let packed = on_its_thread(bytes, move || shared.packer.pack(&frames)).await?;
-        let wanted: Vec<blake3::Hash> = packed.iter().map(|packed| packed.hash).collect();
+        let wanted: Vec<_> = packed.iter().map(Packed::wanted).collect();
         let waiting = self.shared.push(packed)?;
         let written = waiting.await.map_err(|_| self.shared.gone())??;
         let shared = Arc::clone(&self.shared);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use super::Draft;
 use super::dictionary::{Dictionary, lock};
 use super::layout::{COMPRESSED, DICTIONARY, Head, MAX_PLAIN};
+use super::shared::Wanted;
 use crate::archive::ArchiveError;
 use crate::archive::sealed::{NONCE, Sealer, TAG};
 
@@ -13,8 +14,15 @@ use crate::archive::sealed::{NONCE, Sealer, TAG};
 pub struct Packed {
     pub head: Head,
     pub body: Vec<u8>,
-    /// BLAKE3 of the plain body: what the read-back has to give.
+    /// BLAKE3 of the plain body.
     pub hash: blake3::Hash,
+}
+
+impl Packed {
+    /// What the read-back has to give.
+    pub fn wanted(&self) -> Wanted {
+        (self.hash, self.head.frame_len())
+    }
 }
 
 pub struct Packer {

@@ -7,7 +7,7 @@ use super::disk::DiskFile;
 use super::layout::{DICTIONARY, FRAME_HEADER, Head, MARK, SEGMENT_HEADER, SegmentHead, authentic};
 use super::recover::{at, find_dictionary};
 use super::segments::{self, Segment, Segments};
-use super::shared::{Shared, Written};
+use super::shared::{Shared, Wanted, Written};
 use super::walk::{Found, Step, Walk};
 use super::{Frame, Journal, Kind, Place};
 use crate::archive::ArchiveError;
@@ -121,7 +121,7 @@ impl Journal {
                 }
                 before = Some((seq, found.mac));
                 expected = Some(seq + 1);
-                self.deliver(found, &segment, on_frame, on_damage)?;
+                self.deliver(&found, &segment, on_frame, on_damage)?;
             }
         }
         Ok(())
@@ -129,7 +129,7 @@ impl Journal {
 
     fn deliver(
         &self,
-        found: Found,
+        found: &Found,
         segment: &Segment,
         on_frame: &mut dyn FnMut(Frame) -> Result<(), ArchiveError>,
         on_damage: &mut dyn FnMut(String),
@@ -146,7 +146,7 @@ impl Journal {
             }
             return Ok(());
         };
-        match self.unpack(&found, segment) {
+        match self.unpack(found, segment) {
             Ok(body) => on_frame(Frame { place, seq, kind, body }),
             Err(detail) => {
                 on_damage(format!("{}: frame {seq}: {detail}", at(place)));
@@ -171,11 +171,10 @@ impl Shared {
 
     /// P1: what was written is read from the file again, opened, and has to have the hash of what was given. If it
     /// has not, the disk is not to be trusted with more.
-    pub fn read_back(&self, written: &Written, wanted: &[blake3::Hash]) -> Result<(), ArchiveError> {
-        for (place, hash) in written.places.iter().zip(wanted) {
+    pub fn read_back(&self, written: &Written, wanted: &[Wanted]) -> Result<(), ArchiveError> {
+        for (place, (hash, len)) in written.places.iter().zip(wanted) {
             let from = u64::from(place.offset);
-            let limit = written.file.len().unwrap_or(0);
-            let bytes = frame_bytes(written.file.as_ref(), from, limit);
+            let bytes = frame_bytes(written.file.as_ref(), from, from + *len as u64);
             let same = bytes.as_ref().is_ok_and(|bytes| {
                 bytes.as_ref().is_some_and(|bytes| {
                     authentic(bytes, *place, &self.packer.sealer)

@@ -126,6 +126,15 @@ impl Maker {
     }
 }
 
+impl Drop for Maker {
+    /// A thread that still writes holds the lock of the directory; what it made is for nobody.
+    fn drop(&mut self) {
+        if self.join(&|| {}).is_some() {
+            let _ = self.disk.remove(DRAFT);
+        }
+    }
+}
+
 fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

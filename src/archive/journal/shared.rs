@@ -19,13 +19,6 @@ pub struct Job {
     pub answer: Answer,
 }
 
-impl Job {
-    /// Bytes it takes on disk.
-    pub fn len(&self) -> u64 {
-        self.frames.iter().map(|packed| packed.head.frame_len() as u64).sum()
-    }
-}
-
 pub type Answer = oneshot::Sender<Result<Written, ArchiveError>>;
 
 /// A unit that is durable.
@@ -33,6 +26,9 @@ pub struct Written {
     pub file: Arc<dyn DiskFile>,
     pub places: Vec<Place>,
 }
+
+/// What the read-back of a frame has to give: hash of the plain body; and its length on disk.
+pub type Wanted = (blake3::Hash, usize);
 
 #[derive(Default)]
 pub struct Queue {
@@ -134,9 +130,17 @@ impl Shared {
         }
     }
 
-    /// The work is done; who waited, unless they have been told otherwise already.
-    pub fn land(&self) -> Vec<Answer> {
-        lock(&self.flight).take().map(|(_, answers)| answers).unwrap_or_default()
+    /// The first `units` are done; who waited for them, unless they have been told otherwise already. The others have
+    /// the time of a fence from now on.
+    pub fn land(&self, units: usize) -> Vec<Answer> {
+        let mut flight = lock(&self.flight);
+        let Some((since, answers)) = flight.as_mut() else { return Vec::new() };
+        let landed = answers.drain(..units.min(answers.len())).collect();
+        *since = Instant::now();
+        if answers.is_empty() {
+            *flight = None;
+        }
+        landed
     }
 
     /// Poisons the journal when a fence takes too long. Runs on a thread of its own, by the machine's clock, so that it

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::dictionary;
+use super::pack::Packed;
 use super::shared::Shared;
 use crate::archive::ArchiveError;
 
@@ -22,7 +23,7 @@ pub fn run(shared: &Weak<Shared>, samples: &[Vec<u8>], size: usize) {
 
 fn write(shared: &Shared, dictionary: dictionary::Dictionary) -> Result<(), ArchiveError> {
     let unit = shared.packer.pack_dictionary(&dictionary)?;
-    let wanted: Vec<blake3::Hash> = unit.iter().map(|packed| packed.hash).collect();
+    let wanted: Vec<_> = unit.iter().map(Packed::wanted).collect();
     let written = shared.push(unit)?.blocking_recv().map_err(|_| shared.gone())??;
     shared.read_back(&written, &wanted)?;
     shared.packer.activate(&Arc::new(dictionary));

