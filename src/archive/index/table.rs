@@ -37,16 +37,16 @@ pub(crate) struct Head {
 pub(crate) struct Table(sled::Db);
 
 fn failed(error: &sled::Error) -> ArchiveError {
-    broken(error.to_string())
+    broken(&error.to_string())
 }
 
-fn broken(detail: String) -> ArchiveError {
+fn broken(detail: &str) -> ArchiveError {
     ArchiveError::Unusable(format!("its index cannot be used: {detail}; restart to rebuild it"))
 }
 
 /// sled panics on some damage; that is an error like any other.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, ArchiveError>) -> Result<T, ArchiveError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(broken("it panicked".to_owned())))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(broken("it panicked")))
 }
 
 impl Table {
