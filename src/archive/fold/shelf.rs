@@ -222,17 +222,17 @@ impl<'a> Shelf<'a> {
 
     /// Operations, newest first.
     pub fn operations(&self, filter: &OperationFilter) -> Result<Page<Operation>, ArchiveError> {
-        let wanted = filter.states.iter().map(|state| {
+        let states = filter.states.iter().map(|state| {
             let mut key = keys::operation_in(*state, 0);
             key.truncate(key.len() - keys::NUMBER);
             key
         });
-        let mut list: Vec<Vec<u8>> = wanted.collect();
-        if list.is_empty() {
-            list.push(b"o".to_vec());
+        let mut begins: Vec<Vec<u8>> = states.collect();
+        if begins.is_empty() {
+            begins.push(b"o".to_vec());
         }
         let below = cursor(filter.cursor.as_deref(), 'o')?.unwrap_or(number(self.rows, keys::LAST_SEQ)? + 1);
-        let mut candidates = Candidates::new(self.rows, vec![list], 0, below);
+        let mut candidates = Candidates::new(self.rows, vec![begins], 0, below);
         let limit = filter.limit.clamp(1, MOST);
         let mut rows = Vec::new();
         let mut last = 0;
