@@ -121,18 +121,19 @@ fn packed(changes: &Changes) -> Vec<u8> {
 fn unpacked(mut bytes: &[u8]) -> Option<Changes> {
     let mut changes = Changes::new();
     while !bytes.is_empty() {
-        let key = part(&mut bytes)??;
-        changes.insert(key, part(&mut bytes)?);
+        let (_, key) = part(&mut bytes)?;
+        let (there, value) = part(&mut bytes)?;
+        changes.insert(key, there.then_some(value));
     }
     Some(changes)
 }
 
-fn part(bytes: &mut &[u8]) -> Option<Option<Vec<u8>>> {
+fn part(bytes: &mut &[u8]) -> Option<(bool, Vec<u8>)> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
     let (part, rest) = rest.split_at_checked(if length == GONE { 0 } else { length })?;
     *bytes = rest;
-    Some((length != GONE).then(|| part.to_vec()))
+    Some((length != GONE, part.to_vec()))
 }
 
 fn put(batch: &mut sled::Batch, key: Vec<u8>, value: Option<Vec<u8>>) {
