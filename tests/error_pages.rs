@@ -10,7 +10,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The ways in which the sources spell a code: an answer with its status, a refusal, an error of the engine.
 const SPELLED: &str = r#"(?x)
-    (?: StatusCode::[A-Z_]+ ,\s* | \bcode:\s | \bcode\s=\s | unavailable\(\s* | refusal\(\s*\w+,\s* | unsafe_to_delete\(\s* )
+    (?: StatusCode::[A-Z_]+ ,\s* | \bcode:\s | \bcode\s=\s | unavailable\(\s* | refusal\(\s*\w+,\s* | because\(\s*\w+,\s* | unsafe_to_delete\(\s* )
     "([a-z][a-z_]+)"
 "#;
 
@@ -48,9 +48,15 @@ fn pages() -> BTreeSet<String> {
 fn every_code_has_a_page() {
     let codes = codes();
     // The expression finds each of the spellings.
-    for known in
-        ["plan_changed", "forbidden", "archive_unusable", "snapshot_failed", "incomplete_snapshot", "not_found"]
-    {
+    for known in [
+        "plan_changed",
+        "forbidden",
+        "archive_unusable",
+        "snapshot_failed",
+        "incomplete_snapshot",
+        "not_found",
+        "bad_path",
+    ] {
         assert!(codes.contains(known), "{known} was not found in the sources");
     }
     let pages = pages();
