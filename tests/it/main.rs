@@ -6,5 +6,6 @@ mod clients;
 mod commands;
 mod deletes;
 mod fidelity;
+mod kinds;
 mod restores;
 mod support;

@@ -115,6 +115,19 @@ pub(super) async fn named(reach: Reach<'_>, kind: &str, records: &[&RecordRef]) 
                 None => Ok(records.iter().map(|_| odd()).collect()),
             }
         }
+        // The parent of a deleted element, asked for by its number; a catalog that is deleted itself comes as set-up.
+        "catalogs" => {
+            try_join_all(records.iter().map(|record| async move {
+                match numeric_id(&record.id) {
+                    Some(id) => {
+                        let path = format!("/api/v4/catalogs/{id}");
+                        pieces::set_up(reach, &SetUpName { word: "catalogs".to_owned(), path }).await
+                    }
+                    None => Ok(odd()),
+                }
+            }))
+            .await
+        }
         _ => Ok(records.iter().map(|_| odd()).collect()),
     }
 }
