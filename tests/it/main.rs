@@ -6,5 +6,6 @@ mod clients;
 mod commands;
 mod deletes;
 mod fidelity;
+mod kills;
 mod restores;
 mod support;
