@@ -57,13 +57,15 @@ async fn a_delete_on_its_way_is_judged_by_nobody_but_its_sender() {
 #[tokio::test]
 async fn a_sender_that_ends_without_an_outcome_leaves_it_to_the_settler() {
     let fake = Fake::idle();
-    let (operation, entries) = forwarded(&fake, &["contacts/1"]).await;
-    drop(fake.engine.unsettled.sets_out(operation, Access::Own));
     let stop = tokio_util::sync::CancellationToken::new();
     let settler = tokio::spawn({
         let (engine, stop) = (fake.engine.clone(), stop.clone());
         async move { engine.keep_settling(stop).await }
     });
+    // It has looked at what an earlier process left: nothing.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (operation, entries) = forwarded(&fake, &["contacts/1"]).await;
+    drop(fake.engine.unsettled.sets_out(operation, Access::Own));
     for _ in 0..400 {
         if fake.entry(entries[0]).await.state == EntryState::Deleted {
             break;

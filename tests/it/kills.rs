@@ -85,10 +85,16 @@ impl Caller {
         if answer.status().is_success() { answer.json().await.ok() } else { None }
     }
 
-    /// Undoes the newest operation, if there is one.
-    async fn undo_one(&self, nth: u64) {
-        let Some(list) = self.ask(Method::GET, "/api/v1/operations?limit=5", None).await else { return };
-        let operations = list["operations"].as_array().cloned().unwrap_or_default();
+    /// The operations there are, newest first.
+    async fn operations(&self) -> Vec<Value> {
+        let list = self.ask(Method::GET, "/api/v1/operations?limit=20", None).await.unwrap_or_default();
+        list["operations"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Undoes one of the newest operations, none of those before this round.
+    async fn undo_one(&self, before: Option<&Value>, nth: u64) {
+        let operations = self.operations().await;
+        let operations: Vec<&Value> = operations.iter().take_while(|one| Some(&one["id"]) != before).collect();
         let Some(operation) = operations.get(usize::try_from(nth).expect("small")) else { return };
         let ask = json!({"operation": operation["id"]});
         let Some(plan) = self.ask(Method::POST, "/api/v1/restore-plans", Some(ask)).await else { return };
@@ -148,7 +154,19 @@ async fn live(seed: u64, number: u64, rounds: u64) -> Seen {
 
 async fn round(world: &mut World, name: &str, dice: &mut Dice, seen: &mut Seen) {
     let begun = world.heard("effects").await.last().map_or(0, |effect| number(&effect["seq"]));
+    let before = Caller::of(world).operations().await.first().map(|operation| operation["id"].clone());
     let cards = make(world, name, dice).await;
+    // In half of the rounds the kill hits restores rather than deletes.
+    let (undos, longest_wait, longest_life) = if dice.below(2) == 0 {
+        for script in scripts(&cards, dice) {
+            for (_, object, ids) in script {
+                Caller::of(world).delete(object, &ids).await;
+            }
+        }
+        (2 + dice.below(3), 40, 1000)
+    } else {
+        (dice.below(3), 250, 400)
+    };
     for _ in 0..dice.below(4) {
         world.control("faults", fault(dice)).await;
     }
@@ -162,14 +180,15 @@ async fn round(world: &mut World, name: &str, dice: &mut Dice, seen: &mut Seen) 
             }
         }));
     }
-    for _ in 0..dice.below(3) {
-        let (caller, wait, nth) = (Caller::of(world), Duration::from_millis(dice.below(250)), dice.below(3));
+    for _ in 0..undos {
+        let (caller, wait, nth) = (Caller::of(world), Duration::from_millis(dice.below(longest_wait)), dice.below(4));
+        let before = before.clone();
         tasks.push(tokio::spawn(async move {
             tokio::time::sleep(wait).await;
-            caller.undo_one(nth).await;
+            caller.undo_one(before.as_ref(), nth).await;
         }));
     }
-    tokio::time::sleep(Duration::from_millis(dice.below(400))).await;
+    tokio::time::sleep(Duration::from_millis(dice.below(longest_life))).await;
     world.kill_and_restart();
     for task in &tasks {
         task.abort();
@@ -182,8 +201,14 @@ async fn round(world: &mut World, name: &str, dice: &mut Dice, seen: &mut Seen) 
     seen.jobs_left_by_a_kill += unfinished(world).await;
     settled(world, name).await;
     // A later undo finds what the kill left.
+    for _ in 0..dice.below(3) {
+        Caller::of(world).undo_one(before.as_ref(), dice.below(3)).await;
+        settled(world, name).await;
+    }
+    // A caller who only knows the old id means the record that stands for it now.
     if dice.below(2) == 0 {
-        Caller::of(world).undo_one(dice.below(3)).await;
+        let card = &cards[usize::try_from(dice.below(cards.len() as u64)).expect("small")];
+        Caller::of(world).delete(card.object, &[card.id]).await;
         settled(world, name).await;
     }
     judge(world, name, &cards, begun, seen).await;
