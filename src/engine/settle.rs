@@ -194,7 +194,16 @@ impl Engine {
             }
         }
         while !shutdown.is_cancelled() {
-            self.settle_due().await;
+            let engine = self.clone();
+            // A task of its own: a bug met at one record must not leave all others unknown for ever.
+            let mut looks = tokio::spawn(async move { engine.settle_due().await });
+            tokio::select! {
+                // What is not settled by now is settled at the next start.
+                () = shutdown.cancelled() => return looks.abort(),
+                looked = &mut looks => if let Err(error) = looked {
+                    tracing::error!(%error, "settling failed in an unexpected way; it goes on");
+                }
+            }
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.unsettled.changed.notified() => {}
@@ -221,13 +230,11 @@ impl Engine {
 
     async fn settle_in_turn(&self, ids: Vec<OperationId>) {
         for id in ids {
+            self.unsettled.later(id);
             match self.settle(id).await {
-                Ok(OperationState::Open | OperationState::Unknown) => self.unsettled.later(id),
+                Ok(OperationState::Open | OperationState::Unknown) => {}
                 Ok(_) | Err(EngineError::NotFound { .. }) => self.unsettled.done(id),
-                Err(error) => {
-                    tracing::warn!(operation = %id, %error, "not settled yet");
-                    self.unsettled.later(id);
-                }
+                Err(error) => tracing::warn!(operation = %id, %error, "not settled yet"),
             }
         }
     }

@@ -220,3 +220,20 @@ async fn what_another_job_has_restored_since_is_not_looked_for_any_more() {
     assert_eq!(fake.items(doubtful.id).await, ["contacts/1 skipped restored"]);
     assert_eq!(fake.entry(entries[0]).await.restored_as, restored_as);
 }
+
+#[tokio::test]
+async fn what_was_made_and_deleted_again_is_not_made_a_second_time_by_a_retry() {
+    let fake = Fake::running();
+    let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    fake.crm.world().forgets = true;
+    let job = fake.restore(&entries).await;
+    assert_eq!(fake.items(job.id).await, ["contacts/1 needs_review not_read_back"]);
+    let made = fake.crm.world().made.remove(0).1;
+    // It was there after all, and a caller has deleted it under its new name.
+    fake.delete(vec![FakeCrm::snapshot(&made.to_string(), None, &[], &[])]).await;
+    fake.crm.world().can_find = true;
+    fake.engine.steer(job.id, Verb::Retry).await.unwrap();
+    fake.in_state(job.id, JobState::Done).await;
+    assert_eq!(fake.items(job.id).await, ["contacts/1 skipped newer_copy"]);
+    assert!(fake.crm.world().made.is_empty());
+}
