@@ -21,6 +21,8 @@ use crate::{console, gateway, telemetry};
 /// managers give.
 const ANSWERS: Duration = Duration::from_secs(15);
 const DELETES: Duration = Duration::from_secs(10);
+/// For everything, jobs too: a batch at a CRM that hangs is looked for at the next start.
+const ALL: Duration = Duration::from_secs(28);
 
 /// A started gateway and console.
 pub struct Running {
@@ -107,6 +109,7 @@ impl Running {
     /// Stops accepting, lets started deletes and answers finish, checkpoints jobs, closes the archive.
     pub async fn stop(self) {
         self.shutdown.cancel();
+        let end = tokio::time::Instant::now() + ALL;
         match self.proxy.stopped().await {
             Ok(true) => {}
             Ok(false) => tracing::warn!("some answers took longer than the drain and were cut"),
@@ -115,8 +118,11 @@ impl Running {
         if !self.engine.drain_deletes(DELETES).await {
             tracing::warn!("some deletes were not finished in time; they are settled at the next start");
         }
-        for task in self.tasks {
-            let _ = task.await;
+        for mut task in self.tasks {
+            if tokio::time::timeout_at(end, &mut task).await.is_err() {
+                tracing::warn!("a job's batch was not finished in time; it is looked for at the next start");
+                task.abort();
+            }
         }
         drop(self.engine);
         let store = self.store;

@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, all of it at once: a person mends a file once, not once for each line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Config, Connection};
 use crate::crm::vendors;
@@ -22,12 +22,18 @@ pub(super) fn check(config: &Config) -> Vec<String> {
     }
     let mut names = BTreeSet::new();
     let mut hosts = BTreeSet::new();
+    let mut accounts = BTreeMap::new();
     for connection in &config.connections {
         let called = format!("connection {:?}", connection.name);
         if !names.insert(&connection.name) {
             problems.push(format!("{called}: there are two of that name"));
         }
         problems.extend(one(connection).into_iter().map(|problem| format!("{called}: {problem}")));
+        // Two bins of one account would know nothing of each other: one delete, two entries, and both could be restored.
+        let account = connection.upstream.trim_end_matches('/').to_ascii_lowercase();
+        if let Some(other) = accounts.insert(account, &connection.name).filter(|other| *other != &connection.name) {
+            problems.push(format!("{called}: upstream: is the account of connection {other:?} already"));
+        }
         if connection.hosts.is_empty() && config.connections.len() > 1 {
             problems.push(format!("{called}: hosts is empty; with several connections each needs at least one"));
         }

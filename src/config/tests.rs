@@ -41,6 +41,10 @@ fn the_example_of_the_default_file_is_one() {
     "[[connections]]\nname = \"a\"\nvendor = \"amocrm\"\nupstream = \"https://a.example\"\ntoken_env = \"NOT_SET_ANYWHERE\"",
     "NOT_SET_ANYWHERE is not set"
 )]
+#[case(
+    "[[connections]]\nname = \"a\"\nvendor = \"amocrm\"\nupstream = \"https://a.example\"\nhosts = [\"a\"]\n[[connections]]\nname = \"b\"\nvendor = \"amocrm\"\nupstream = \"https://A.example/\"\nhosts = [\"b\"]",
+    "is the account of connection \"a\" already"
+)]
 #[case("this is not toml", "the configuration|expected")]
 fn what_is_wrong_is_said(#[case] text: &str, #[case] expected: &str) {
     let error = read(text).expect_err("it is wrong").to_string();

@@ -57,6 +57,8 @@ impl Lifecycle for EntryState {
             (Deleted | NeedsReview | Restoring, EntryEvent::Applying) => Ok(Restoring),
             (Restoring | Deleted | NeedsReview, EntryEvent::Applied) => Ok(Restored),
             (Restoring | Deleted, EntryEvent::Failed) => Ok(Deleted),
+            // This attempt made nothing; what an earlier one made is as open as before.
+            (NeedsReview, EntryEvent::Failed) => Ok(NeedsReview),
             // Also from `restored`: it was made, and then could not be read back.
             (Restoring | Restored, EntryEvent::Doubted) => Ok(NeedsReview),
             _ => Err(Illegal::new(self, event)),
@@ -173,6 +175,8 @@ impl OperationState {
             (_, _, 1..) => Self::Unknown,
             // It named no record of its own; the CRM has answered it.
             (0, 0, 0) if answered => Self::Confirmed,
+            // Nor has it: there is nothing to look at that would tell.
+            (0, 0, 0) => Self::NeedsReview,
             (0, _, 0) if answered => Self::Refused,
             (0, _, 0) => Self::NotSent,
             (_, 0, 0) => Self::Confirmed,
@@ -219,6 +223,8 @@ mod tests {
         assert_eq!(OperationState::from_fates([&kept()], true), OperationState::Refused);
         assert_eq!(OperationState::from_fates([&kept()], false), OperationState::NotSent);
         assert_eq!(OperationState::from_fates([], true), OperationState::Confirmed);
+        // Nobody has said, and nothing can be looked at: that is not "never sent".
+        assert_eq!(OperationState::from_fates([], false), OperationState::NeedsReview);
         assert_eq!(OperationState::from_fates([&Fate::Deleted, &Fate::Unknown], true), OperationState::Unknown);
     }
 

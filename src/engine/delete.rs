@@ -8,12 +8,14 @@ use http::{HeaderMap, Request, Response, header};
 use jiff::{SignedDuration, Timestamp};
 
 use super::inflight::{Claim, Joined};
+use super::stop::{Pending, Stop, refusal};
+use super::unsettled::OnItsWay;
 use super::{Connection, Engine};
-use crate::archive::{ArchiveError, Write};
+use crate::archive::Write;
 use crate::crm::upstream::Answer;
 use crate::crm::{Access, CrmError, Fetched, Head, Lane};
 use crate::domain::delete::{DeleteIntent, Refusal, Verdict};
-use crate::domain::entry::{EntryState, OperationState, Via};
+use crate::domain::entry::{Entry, EntryState, OperationState, Via};
 use crate::domain::event::{CapturedEntry, Event, Stream};
 use crate::domain::ids::{EntryId, OperationId};
 use crate::domain::policy::Decision;
@@ -58,6 +60,8 @@ struct Fenced {
     request: Request<Bytes>,
     access: Access,
     entries: Vec<(EntryId, RecordRef)>,
+    /// Until this is dropped nobody else judges the operation.
+    way: OnItsWay,
     /// Held until the outcome is recorded: no other delete of these records runs meanwhile.
     _claim: Claim,
 }
@@ -77,7 +81,7 @@ impl Engine {
         let task = self.inflight.join(key, move || async move { engine.carry_out(&connection, request).await });
         match task.await {
             Some(answer) => answer,
-            // The task panicked. If the intent was durable by then, it stays open and is settled at the next start.
+            // The task panicked. If the intent was durable by then, it stays open and is settled by looking.
             None => DeleteAnswer::Refused(connector.refuse(
                 &head_of(&head),
                 &refusal(
@@ -119,9 +123,10 @@ impl Engine {
         let records = connection.connector.resolve(reach, &request.intent).await.map_err(|e| Stop::unread(&e))?;
         let claim = self.inflight.claim(&connection.name, &records).await;
         let fetched = connection.connector.fetch(reach, &records).await.map_err(|e| Stop::unread(&e))?;
-        let snapshots = self.complete(connection, &records, fetched).await?;
+        let snapshots = self.complete(connection, &access, &records, fetched).await?;
 
         let operation = OperationId(self.names.fresh());
+        let way = self.unsettled.sets_out(operation, access.clone());
         let now = self.clock.now();
         let until = now.saturating_add(self.policy.retention()).unwrap_or(Timestamp::MAX);
         let entries: Vec<CapturedEntry> = snapshots
@@ -145,45 +150,65 @@ impl Engine {
         let write =
             Write { snapshots, appends: vec![(Stream::operation(operation), 0, vec![captured, Event::Forwarding])] };
         self.store.commit(write).await.map_err(|error| Stop::archive(&error))?;
-        Ok(Fenced { operation, until, request: request.request, access, entries: names, _claim: claim })
+        Ok(Fenced { operation, until, request: request.request, access, entries: names, way, _claim: claim })
     }
 
     /// The snapshots, if every record that is there was read whole.
     async fn complete(
         &self,
         connection: &Connection,
+        access: &Access,
         records: &[RecordRef],
         fetched: Vec<Fetched>,
     ) -> Result<Vec<Snapshot>, Stop> {
         let mut snapshots = Vec::with_capacity(records.len());
-        let mut strangers = Vec::new();
+        let (mut strangers, mut pending) = (Vec::new(), Pending::default());
+        if fetched.len() != records.len() {
+            let detail = format!("asked for {} records, the CRM told of {}", records.len(), fetched.len());
+            return Err(Stop::unsafe_to_delete("incomplete_snapshot", detail, records));
+        }
         for (record, fetched) in records.iter().zip(fetched) {
             match fetched {
+                Fetched::Whole(snapshot) if snapshot.of != *record => {
+                    let detail = format!("asked for {record}, the CRM showed {}", snapshot.of);
+                    return Err(Stop::unsafe_to_delete("incomplete_snapshot", detail, std::slice::from_ref(record)));
+                }
                 Fetched::Whole(snapshot) => match snapshot.incomplete() {
-                    None => snapshots.push(*snapshot),
+                    None => {
+                        match self.still_unknown(&connection.name, access, record).await? {
+                            Some(entry) => pending.add(record, &entry),
+                            None => pending.others = true,
+                        }
+                        snapshots.push(*snapshot);
+                    }
                     Some(line) => {
                         let detail = format!(
                             "{record}: of its {} only {} of {} could be read",
                             line.part, line.got, line.expected
                         );
-                        return Err(Stop::unsafe_to_delete("incomplete_snapshot", detail, record));
+                        return Err(Stop::unsafe_to_delete(
+                            "incomplete_snapshot",
+                            detail,
+                            std::slice::from_ref(record),
+                        ));
                     }
                 },
                 Fetched::Hidden(reason) => {
-                    return Err(Stop::unsafe_to_delete("unreadable_record", format!("{record}: {reason}"), record));
+                    let detail = format!("{record}: {reason}");
+                    return Err(Stop::unsafe_to_delete("unreadable_record", detail, std::slice::from_ref(record)));
                 }
                 // Gone already. In our own bin? Then its snapshot is safe, whatever the CRM makes of the id.
-                Fetched::Absent => match self.store.in_bin(&connection.name, record).await {
-                    Ok(Some(entry)) if entry.state == EntryState::Unknown => {
-                        self.unsettled.add(entry.operation, None);
-                        return Err(Stop::Unknown(entry.operation, entry.expires_at));
-                    }
-                    Ok(Some(_)) => {}
-                    Ok(None) => strangers.push(record.clone()),
-                    Err(error) => return Err(Stop::archive(&error)),
+                Fetched::Absent => match self.still_unknown(&connection.name, access, record).await? {
+                    Some(entry) => pending.add(record, &entry),
+                    None => match self.store.in_bin(&connection.name, record).await {
+                        Ok(Some(_)) => {}
+                        Ok(None) => strangers.push(record.clone()),
+                        Err(error) => return Err(Stop::archive(&error)),
+                    },
                 },
             }
         }
+        pending.stop()?;
         // No records at all is something else: a replacement of tags that takes none away, or a delete of something
         // that cannot be read, allowed by name. It goes the same way and leaves an operation without entries.
         if snapshots.is_empty() && !records.is_empty() {
@@ -204,9 +229,26 @@ impl Engine {
         Ok(snapshots)
     }
 
+    /// The entry of an earlier delete of this record that may still be carried out, after one more look. A second delete
+    /// beside it would leave two entries of one record.
+    async fn still_unknown(
+        &self,
+        connection: &str,
+        access: &Access,
+        record: &RecordRef,
+    ) -> Result<Option<Entry>, Stop> {
+        let in_bin = async || self.store.in_bin(connection, record).await.map_err(|error| Stop::archive(&error));
+        let Some(entry) = in_bin().await?.filter(|entry| entry.state == EntryState::Unknown) else { return Ok(None) };
+        self.unsettled.add(entry.operation, Some(access.clone()));
+        if let Err(error) = self.settle(entry.operation).await {
+            tracing::debug!(operation = %entry.operation, %error, "not settled before another delete");
+        }
+        Ok(in_bin().await?.filter(|entry| entry.state == EntryState::Unknown))
+    }
+
     /// Sends the caller's own bytes, once, and settles what became of each record.
     async fn send(&self, connection: &Connection, intent: &DeleteIntent, fenced: Fenced) -> DeleteAnswer {
-        let Fenced { operation, until, request, access, entries, _claim } = fenced;
+        let Fenced { operation, until, request, access, entries, mut way, _claim } = fenced;
         let undo = (!entries.is_empty()).then_some((operation, until));
         let head = request.clone();
         let sent = connection.upstream.forward(Lane::Live, request).await;
@@ -218,7 +260,7 @@ impl Engine {
             Err(CrmError::Transient { retry_after, detail }) => {
                 let fates =
                     entries.iter().map(|(entry, _)| (*entry, super::settle::kept("the request was never sent")));
-                self.settled(operation, fates.collect(), None, OperationState::NotSent).await;
+                self.settled(&mut way, fates.collect(), None, OperationState::NotSent).await;
                 let mut refusal =
                     refusal(503, "crm_unreachable", detail, "nothing was deleted; send the request again");
                 refusal.retry_after = Some(retry_after.map_or(1, |wait| wait.as_secs().max(1)));
@@ -228,7 +270,7 @@ impl Engine {
                 (None, Verdict::Unclear(detail))
             }
         };
-        let state = self.settle_now(connection, &access, operation, &entries, answer.as_ref(), &verdict).await;
+        let state = self.settle_now(connection, &access, &entries, answer.as_ref(), &verdict, &mut way).await;
         tracing::info!(
             connection = %connection.name, %operation, route = intent.route, records = entries.len(),
             ?state, status = answer.as_ref().map(|a| a.status.as_u16()), "delete",
@@ -258,52 +300,6 @@ impl Engine {
             tracing::error!(%error, "a refusal could not be recorded");
         }
     }
-}
-
-/// Why nothing is sent.
-enum Stop {
-    Gone,
-    Unknown(OperationId, Timestamp),
-    Refused(Refusal, Vec<RecordRef>),
-}
-
-impl Stop {
-    fn archive(error: &ArchiveError) -> Self {
-        let mut refusal = refusal(
-            503,
-            "archive_unusable",
-            format!("the delete was not sent because its snapshot cannot be kept: {error}"),
-            "reading and restoring still work; run `crm-undo doctor`",
-        );
-        refusal.retry_after = Some(5);
-        Self::Refused(refusal, Vec::new())
-    }
-
-    fn unread(error: &CrmError) -> Self {
-        let (status, retry_after) = match error {
-            CrmError::Permanent { status: Some(401), .. } => (401, None),
-            CrmError::Permanent { .. } => (403, None),
-            CrmError::Transient { retry_after, .. } => (503, Some(retry_after.map_or(1, |wait| wait.as_secs().max(1)))),
-            CrmError::Ambiguous { .. } => (503, Some(1)),
-        };
-        let mut refusal = refusal(
-            status,
-            "snapshot_failed",
-            format!("the delete was not sent because the records could not be read first: {error}"),
-            "nothing was deleted; see that the connection's token may read these records",
-        );
-        refusal.retry_after = retry_after;
-        Self::Refused(refusal, Vec::new())
-    }
-
-    fn unsafe_to_delete(code: &'static str, detail: String, record: &RecordRef) -> Self {
-        let hint = "nothing of this request was sent; give the connection a token that can read all of the record";
-        Self::Refused(refusal(409, code, detail, hint), vec![record.clone()])
-    }
-}
-
-fn refusal(status: u16, code: &'static str, detail: String, hint: &str) -> Refusal {
-    Refusal { status, code, detail, hint: hint.to_owned(), retry_after: None }
 }
 
 fn named(intent: &DeleteIntent) -> Vec<RecordRef> {

@@ -58,6 +58,8 @@ pub(crate) struct World {
     /// What is made is not there when it is looked for.
     pub(crate) forgets: bool,
     pub(crate) unreachable: bool,
+    /// Nobody may look.
+    pub(crate) forbidden: bool,
     next: u64,
 }
 
@@ -217,6 +219,9 @@ impl Connector for FakeCrm {
         let world = self.world();
         if world.unreachable {
             return Err(CrmError::Transient { retry_after: None, detail: "unreachable".into() });
+        }
+        if world.forbidden {
+            return Err(CrmError::Permanent { status: Some(403), detail: "forbidden".into() });
         }
         let one = |record: &RecordRef| if world.alive.contains_key(record) { Presence::Alive } else { Presence::Gone };
         Ok(records.iter().map(one).collect())

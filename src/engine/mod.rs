@@ -3,8 +3,10 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `delete` | snapshot, commit, forward, settle |
+//! | `stop` | why a delete is not sent, in words for the caller |
 //! | `inflight` | deletes under way: repeats join, drains wait |
 //! | `settle` | what became of a delete, by reading the CRM; at start, what was left open |
+//! | `unsettled` | operations whose outcome is not known, and when to look |
 //! | `restore` | entries -> plan |
 //! | `jobs` | a plan being applied |
 //! | `access` | who may use the console |
@@ -21,6 +23,10 @@ pub mod jobs;
 pub mod look;
 pub mod restore;
 mod settle;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod unsettled;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,7 +59,7 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) names: Arc<dyn Names>,
     inflight: inflight::Joined,
-    unsettled: settle::Unsettled,
+    unsettled: unsettled::Unsettled,
     pub(crate) token_book: Arc<access::TokenBook>,
     surroundings: Arc<look::Surroundings>,
     jobs: jobs::Jobs,
@@ -82,7 +88,7 @@ impl Engine {
             clock,
             names,
             inflight: inflight::Joined::default(),
-            unsettled: settle::Unsettled::default(),
+            unsettled: unsettled::Unsettled::default(),
             token_book: Arc::default(),
             surroundings: Arc::default(),
             jobs: jobs::Jobs::default(),

@@ -1,19 +1,18 @@
 //! What became of a delete: decided by reading the CRM, record by record, never by the answer alone.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::Notify;
-use tokio::time::Instant;
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
+use super::unsettled::OnItsWay;
 use super::{Connection, Engine, EngineError};
-use crate::archive::OperationFilter;
+use crate::archive::{ArchiveError, OperationFilter};
 use crate::crm::upstream::Answer;
 use crate::crm::{Access, CrmError, Lane, Presence};
 use crate::domain::delete::{Fate, Verdict};
-use crate::domain::entry::{Operation, OperationState};
+use crate::domain::entry::{EntryState, Operation, OperationState};
 use crate::domain::event::{Event, Stream};
 use crate::domain::ids::{EntryId, OperationId};
 use crate::domain::record::RecordRef;
@@ -47,10 +46,10 @@ impl Engine {
         &self,
         connection: &Connection,
         access: &Access,
-        operation: OperationId,
         entries: &[(EntryId, RecordRef)],
         answer: Option<&Answer>,
         verdict: &Verdict,
+        way: &mut OnItsWay,
     ) -> OperationState {
         let mut fates: Vec<(EntryId, Fate)> = entries.iter().map(|(entry, _)| (*entry, Fate::Unknown)).collect();
         for wait in LOOKS {
@@ -62,10 +61,7 @@ impl Engine {
             }
         }
         let state = OperationState::from_fates(fates.iter().map(|(_, fate)| fate), answer.is_some());
-        self.settled(operation, fates, answer.map(|answer| answer.status.as_u16()), state).await;
-        if state == OperationState::Unknown {
-            self.unsettled.add(operation, Some(access.clone()));
-        }
+        self.settled(way, fates, answer.map(|answer| answer.status.as_u16()), state).await;
         state
     }
 
@@ -81,85 +77,131 @@ impl Engine {
             return Ok(Vec::new());
         }
         let records: Vec<RecordRef> = entries.iter().map(|(_, record)| record.clone()).collect();
-        let reach = self.reach(connection, access, Lane::Live);
-        let presence = connection.connector.presence(reach, &records).await?;
+        let presence = self.presence_as(connection, access, Lane::Live, &records).await?;
         let fates = entries.iter().zip(presence);
         Ok(fates.map(|((entry, record), presence)| (*entry, fate(record, presence, verdict, late))).collect())
     }
 
-    /// Records what became of an operation. If the archive cannot take it, the operation stays open and is settled by
-    /// reading the CRM at the next start: nothing is lost but time.
+    /// Records what became of a delete that this process has sent. If the archive cannot take it, the operation stays
+    /// open and is settled by reading the CRM: nothing is lost but time.
     pub(super) async fn settled(
         &self,
-        operation: OperationId,
+        way: &mut OnItsWay,
         fates: Vec<(EntryId, Fate)>,
         answer: Option<u16>,
         state: OperationState,
     ) {
-        let stream = Stream::operation(operation);
+        let operation = way.id;
         let result = async {
-            let version = self.store.read(&stream, 0).await?.last().map_or(0, |event| event.version);
-            self.store.append(&stream, version, vec![Event::Settled { fates, answer, state }]).await
+            let version = self.version_of(operation).await?;
+            self.record(operation, version, fates, answer, state).await
         };
-        if let Err(error) = result.await {
-            tracing::error!(%operation, %error, "the outcome of a delete could not be recorded");
+        match result.await {
+            Ok(()) => way.is_settled = state != OperationState::Unknown,
+            Err(error) => tracing::error!(%operation, %error, "the outcome of a delete could not be recorded"),
         }
     }
 
-    /// Settles one operation by reading the CRM. Returns its state afterwards.
+    async fn version_of(&self, operation: OperationId) -> Result<u64, ArchiveError> {
+        Ok(self.store.read(&Stream::operation(operation), 0).await?.last().map_or(0, |event| event.version))
+    }
+
+    async fn record(
+        &self,
+        operation: OperationId,
+        version: u64,
+        fates: Vec<(EntryId, Fate)>,
+        answer: Option<u16>,
+        state: OperationState,
+    ) -> Result<(), ArchiveError> {
+        let settled = Event::Settled { fates, answer, state };
+        self.store.append(&Stream::operation(operation), version, vec![settled]).await.map(drop)
+    }
+
+    /// Settles one operation by reading the CRM. Returns its state afterwards. One whose delete is still on its way is
+    /// left to whoever sends it: what is there now says nothing yet.
     pub async fn settle(&self, id: OperationId) -> Result<OperationState, EngineError> {
+        // Before anything is looked at: a look that somebody else has overtaken is not written down.
+        let version = self.version_of(id).await?;
         let Some(operation) = self.store.operation(id).await? else {
             return Err(EngineError::NotFound { what: format!("operation {id}") });
         };
-        if !matches!(operation.state, OperationState::Open | OperationState::Unknown) {
+        if !may_change(operation.state) || self.unsettled.is_on_its_way(id) {
             return Ok(operation.state);
         }
         let connection = self.connection(&operation.connection)?.clone();
-        let mut entries = Vec::with_capacity(operation.entries.len());
+        // Of some the fate is known already, and they may have come back since: only the others are looked at.
+        let (mut entries, mut known) = (Vec::with_capacity(operation.entries.len()), Vec::new());
         for id in &operation.entries {
-            if let Some(entry) = self.store.entry(*id).await? {
-                entries.push((*id, entry.record));
+            let Some(entry) = self.store.entry(*id).await? else { continue };
+            match entry.state {
+                EntryState::Unknown => entries.push((*id, entry.record)),
+                EntryState::Kept => known.push(kept("")),
+                _ => known.push(Fate::Deleted),
             }
+        }
+        // A person has to look, and there is no record to look at.
+        if operation.state == OperationState::NeedsReview && entries.is_empty() {
+            return Ok(operation.state);
         }
         // Without a token of its own, a connection is read with the caller's, as long as this process remembers it.
         let access = self.unsettled.access(id).filter(|_| !connection.has_own_token).unwrap_or(Access::Own);
         let late = self.is_late(&operation);
         let (fates, state) = match self.fates(&connection, &access, &entries, &was_said(&operation), late).await {
             Ok(fates) => {
-                let state = OperationState::from_fates(fates.iter().map(|(_, fate)| fate), operation.answer.is_some());
+                let all = fates.iter().map(|(_, fate)| fate).chain(&known);
+                let state = OperationState::from_fates(all, operation.answer.is_some());
                 (fates, state)
             }
-            // The CRM will never let us look: a person has to.
+            // The CRM does not let us look: a person has to. It is looked again when somebody wants a record back.
             Err(EngineError::Crm(CrmError::Permanent { .. })) if late => (Vec::new(), OperationState::NeedsReview),
             Err(error) => return Err(error),
         };
-        if state != operation.state || state != OperationState::Unknown {
-            self.settled(id, fates, operation.answer, state).await;
-            tracing::info!(operation = %id, ?state, "settled by reading the CRM");
+        if state == operation.state {
+            return Ok(state);
         }
-        Ok(state)
+        match self.record(id, version, fates, operation.answer, state).await {
+            Ok(()) => {
+                tracing::info!(operation = %id, ?state, "settled by reading the CRM");
+                Ok(state)
+            }
+            Err(ArchiveError::Conflict { .. }) => Ok(self.store.operation(id).await?.map_or(state, |now| now.state)),
+            Err(error) => Err(error.into()),
+        }
     }
 
+    /// Whether the CRM has had time enough. Of a delete that this process sent, its own clock that never jumps tells;
+    /// of one that an earlier process sent, the time in the ledger, unless the clock has jumped back since.
     fn is_late(&self, operation: &Operation) -> bool {
-        let grace = jiff::SignedDuration::try_from(self.policy.settle_grace).unwrap_or(jiff::SignedDuration::ZERO);
-        self.clock.now().duration_since(operation.at) >= grace
+        let grace = self.policy.settle_grace;
+        let known = self.unsettled.known_for(operation.id);
+        if let Some((since, true)) = known {
+            return since >= grace;
+        }
+        let grace_by_date = jiff::SignedDuration::try_from(grace).unwrap_or(jiff::SignedDuration::ZERO);
+        let by_date = self.clock.now().duration_since(operation.at) >= grace_by_date;
+        by_date || known.is_some_and(|(since, _)| since >= grace)
     }
 
     /// Settles what an earlier run left open, and whatever becomes unknown from now on, until `shutdown`. An operation
     /// is looked at again after 1 s, 2 s, … 30 s until the CRM is reachable and it is settled.
     pub async fn keep_settling(&self, shutdown: CancellationToken) {
-        if let Err(error) = self.find_open().await {
-            tracing::error!(%error, "operations left open could not be listed");
+        while let Err(error) = self.find_open().await {
+            tracing::error!(%error, "operations left open could not be listed; it is tried again");
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
         }
         while !shutdown.is_cancelled() {
-            for id in self.unsettled.due() {
-                match self.settle(id).await {
-                    Ok(OperationState::Open | OperationState::Unknown) => self.unsettled.later(id),
-                    Ok(_) | Err(EngineError::NotFound { .. }) => self.unsettled.done(id),
-                    Err(error) => {
-                        tracing::warn!(operation = %id, %error, "not settled yet");
-                        self.unsettled.later(id);
-                    }
+            let engine = self.clone();
+            // A task of its own: a bug met at one record must not leave all others unknown for ever.
+            let mut looks = tokio::spawn(async move { engine.settle_due().await });
+            tokio::select! {
+                // What is not settled by now is settled at the next start.
+                () = shutdown.cancelled() => return looks.abort(),
+                looked = &mut looks => if let Err(error) = looked {
+                    tracing::error!(%error, "settling failed in an unexpected way; it goes on");
                 }
             }
             tokio::select! {
@@ -170,9 +212,37 @@ impl Engine {
         }
     }
 
-    /// On start every intent without an outcome is unknown.
+    /// One after the other at each CRM, all CRMs at once: one that hangs keeps nobody else waiting.
+    async fn settle_due(&self) {
+        let mut by_connection: BTreeMap<String, Vec<OperationId>> = BTreeMap::new();
+        for id in self.unsettled.due() {
+            match self.store.operation(id).await {
+                Ok(Some(operation)) => by_connection.entry(operation.connection).or_default().push(id),
+                Ok(None) => self.unsettled.done(id),
+                Err(error) => {
+                    tracing::warn!(operation = %id, %error, "not settled yet");
+                    self.unsettled.later(id);
+                }
+            }
+        }
+        join_all(by_connection.into_values().map(|ids| self.settle_in_turn(ids))).await;
+    }
+
+    async fn settle_in_turn(&self, ids: Vec<OperationId>) {
+        for id in ids {
+            self.unsettled.later(id);
+            match self.settle(id).await {
+                Ok(OperationState::Open | OperationState::Unknown) => {}
+                Ok(_) | Err(EngineError::NotFound { .. }) => self.unsettled.done(id),
+                Err(error) => tracing::warn!(operation = %id, %error, "not settled yet"),
+            }
+        }
+    }
+
+    /// On start every intent without an outcome is unknown. What a person had to look at is looked at once more: the
+    /// token may have been mended since.
     async fn find_open(&self) -> Result<(), EngineError> {
-        let states = vec![OperationState::Open, OperationState::Unknown];
+        let states = vec![OperationState::Open, OperationState::Unknown, OperationState::NeedsReview];
         let mut filter = OperationFilter { states, limit: 200, ..OperationFilter::default() };
         loop {
             let page = self.store.operations(&filter).await?;
@@ -199,49 +269,8 @@ fn was_said(operation: &Operation) -> Verdict {
     }
 }
 
-/// Operations whose outcome is not known, and when to look again.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Unsettled {
-    waiting: Arc<Mutex<HashMap<OperationId, Waiting>>>,
-    changed: Arc<Notify>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    due: Instant,
-    tries: u32,
-    access: Option<Access>,
-}
-
-impl Unsettled {
-    pub(super) fn add(&self, id: OperationId, access: Option<Access>) {
-        self.table().entry(id).or_insert(Waiting { due: Instant::now(), tries: 0, access });
-        self.changed.notify_one();
-    }
-
-    fn table(&self) -> MutexGuard<'_, HashMap<OperationId, Waiting>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn access(&self, id: OperationId) -> Option<Access> {
-        self.table().get(&id).and_then(|waiting| waiting.access.clone())
-    }
-
-    fn due(&self) -> Vec<OperationId> {
-        let now = Instant::now();
-        self.table().iter().filter(|(_, waiting)| waiting.due <= now).map(|(id, _)| *id).collect()
-    }
-
-    fn later(&self, id: OperationId) {
-        if let Some(waiting) = self.table().get_mut(&id) {
-            waiting.due = Instant::now() + Duration::from_secs(1 << waiting.tries.min(5)).min(Duration::from_secs(30));
-            waiting.tries += 1;
-        }
-    }
-
-    fn done(&self, id: OperationId) {
-        self.table().remove(&id);
-    }
+fn may_change(state: OperationState) -> bool {
+    matches!(state, OperationState::Open | OperationState::Unknown | OperationState::NeedsReview)
 }
 
 #[cfg(test)]

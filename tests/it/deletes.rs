@@ -312,3 +312,55 @@ async fn the_limit_of_the_crm_is_never_exceeded() {
     let refused = world.heard("requests").await.iter().filter(|request| request["status"] == 429).count();
     assert_eq!(refused, 0, "requests that the CRM had to refuse");
 }
+
+#[tokio::test]
+async fn a_repeat_joins_a_delete_that_may_still_be_carried_out() {
+    let world = World::start().await;
+    let (contact, ..) = family(&world).await;
+    let other = world.create("contacts", json!([{"name": "Boris"}])).await[0];
+    let fault = json!({"method": "POST", "path": "multiple/delete", "when": "before", "do": "cut", "times": 1});
+    world.control("faults", fault).await;
+    let first = world.delete("contacts", &[contact]).await;
+    assert_eq!(first.status(), StatusCode::GATEWAY_TIMEOUT);
+    let second = world.delete("contacts", &[contact]).await;
+    assert_eq!(second.status(), StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(first.headers()["undo-id"], second.headers()["undo-id"]);
+    // What names other records as well has to wait.
+    let mixed = world.delete("contacts", &[contact, other]).await;
+    assert_eq!(mixed.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(mixed.headers().contains_key("retry-after"));
+    let sent = world.heard("requests").await;
+    assert_eq!(sent.iter().filter(|heard| heard["target"].as_str().unwrap_or("").contains("multiple")).count(), 1);
+    assert_eq!(world.bin("?state=unknown,kept,deleted").await.len(), 1, "one record, one entry");
+}
+
+#[tokio::test]
+async fn without_a_token_of_its_own_a_repeat_after_a_crash_settles_what_was_left() {
+    let config = "[policy]\nsettle_grace_seconds = 1\n".to_owned();
+    let mut world = World::with(Setup { config, own_token: false, ..Setup::default() }).await;
+    let (contact, ..) = family(&world).await;
+    let fault = json!({"method": "POST", "path": "multiple/delete", "when": "after", "do": "hang", "times": 1});
+    world.control("faults", fault).await;
+    let request = world.through(Method::POST, "/ajax/contacts/multiple/delete/").form(&[("ID[]", contact)]);
+    let hanging = tokio::spawn(async move { request.send().await.map(|answer| answer.status()) });
+    world
+        .until("the delete took effect", async || {
+            (!world.effects("deleted", "contacts").await.is_empty()).then_some(())
+        })
+        .await;
+    world.kill_and_restart();
+    assert!(hanging.await.expect("no panic").is_err());
+    world
+        .until("a person is told to look", async || {
+            let operations = world.see("/api/v1/operations").await;
+            (operations["operations"][0]["state"] == "needs_review").then_some(())
+        })
+        .await;
+    // The caller comes back, and with him a token.
+    let again = world.delete("contacts", &[contact]).await;
+    assert!(again.status().is_success(), "{}", again.status());
+    let operations = world.see("/api/v1/operations").await;
+    assert_eq!(operations["operations"][0]["state"], "confirmed");
+    assert_eq!(world.bin("").await[0]["state"], "deleted");
+    assert_eq!(world.effects("deleted", "contacts").await, [contact]);
+}

@@ -6,6 +6,7 @@ mod clients;
 mod commands;
 mod deletes;
 mod fidelity;
+mod kills;
 mod kinds;
 mod restores;
 mod support;

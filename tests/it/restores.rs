@@ -245,3 +245,29 @@ async fn an_unlink_and_a_removed_tag_can_be_undone() {
     let row = world.crm(&format!("/api/v4/contacts/{anna}")).await.expect("the contact");
     assert_eq!(row["_embedded"]["tags"][0]["name"], "vip");
 }
+
+#[tokio::test]
+async fn a_crm_that_hangs_does_not_hold_up_the_end_and_nothing_is_made_twice() {
+    let mut world = World::start().await;
+    let contact = world.create("contacts", json!([{"name": "Anna Serova"}])).await[0];
+    let answer = world.delete("contacts", &[contact]).await;
+    let operation = answer.headers()["undo-id"].to_str().expect("text").to_owned();
+    let fault = json!({"method": "POST", "path": "^/api/v4/contacts$", "when": "after", "do": "hang", "times": 1});
+    world.control("faults", fault).await;
+    let undo = format!("/api/v1/operations/{operation}/undo?apply=true");
+    let (status, body) = world.console(Method::POST, &undo, None).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    let job = body["job"]["id"].as_str().expect("a job").to_owned();
+    world
+        .until("the contact is made", async || (world.effects("created", "contacts").await.len() == 2).then_some(()))
+        .await;
+    // Whether it was made cannot be seen now.
+    world.control("faults", json!({"method": "GET", "path": "/api/v4/", "when": "before", "do": "hang"})).await;
+    let (_, took) = world.terminate();
+    assert!(took < std::time::Duration::from_secs(30), "it took {took:?} to end");
+    let faults = format!("{}/_mock/faults", world.mock.url());
+    world.http.delete(faults).send().await.expect("the mock answers");
+    world.start_again();
+    assert_eq!(world.finished(&job).await["state"], "done");
+    assert_eq!(world.effects("created", "contacts").await.len(), 2, "once by the test, once by the restore");
+}

@@ -125,6 +125,24 @@ pub(crate) async fn successors_are_followed(store: &impl Store) {
     assert_eq!((store.successors("acme"), store.successors("beta")), (3, 0));
 }
 
+pub(crate) async fn a_record_restored_every_night_is_still_followed(store: &impl Store) {
+    for n in 1..=40 {
+        let id = one_deleted(store, n, n * 10).await;
+        let stream = running(store, n, 1).await;
+        apply(store, &stream, item(0, id, n * 10, ItemState::Done, Some(n * 10 + 10))).await;
+    }
+    assert_eq!(store.successor("acme", &contact(10)).await.expect("read"), Some(contact(410)));
+}
+
+pub(crate) async fn a_failed_attempt_leaves_what_is_in_doubt_in_doubt(store: &impl Store) {
+    let id = one_deleted(store, 1, 10).await;
+    let stream = running(store, 1, 2).await;
+    apply(store, &stream, item(0, id, 10, ItemState::NeedsReview, None)).await;
+    let failed = vec![item(1, id, 10, ItemState::Failed, None)];
+    push(store, &stream, vec![Event::Applied { items: failed }]).await.expect("it may be said");
+    assert_eq!(one(store, id).await.state, EntryState::NeedsReview);
+}
+
 pub(crate) async fn a_circle_of_successors_is_refused(store: &impl Store) {
     let first = one_deleted(store, 1, 10).await;
     let stream = running(store, 1, 2).await;

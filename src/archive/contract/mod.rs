@@ -31,7 +31,8 @@ macro_rules! suite {
                 by_one_letter, with_other_filters, page_by_page, forgotten_names_are_not_found;
             jobs: a_restore_from_queue_to_done, the_newest_item_counts, items_in_the_order_of_the_plan,
                 jobs_newest_first, reports_and_reasons, doubt_is_kept, failed_goes_back_to_the_bin,
-                successors_are_followed, a_circle_of_successors_is_refused, the_same_id_back_ends_a_chain,
+                successors_are_followed, a_record_restored_every_night_is_still_followed,
+                a_failed_attempt_leaves_what_is_in_doubt_in_doubt, a_circle_of_successors_is_refused, the_same_id_back_ends_a_chain,
                 a_job_moves_only_as_it_may, time_left_while_it_runs, undone, a_plan_comes_back, links_wait);
     };
     (@ $make:path; $($part:ident: $($name:ident),+ $(,)?);+) => {

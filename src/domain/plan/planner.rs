@@ -3,7 +3,7 @@
 //! What is alive is left alone, parents come before children, a link is made once both its ends are there, and
 //! whatever cannot come back is named with its reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -65,6 +65,8 @@ pub struct Facts {
     pub standing: BTreeMap<RecordRef, Standing>,
     /// Old name -> newest name, for records that were restored before.
     pub renamed: BTreeMap<RecordRef, RecordRef>,
+    /// Candidates whose record came back under another name and lies in the bin under that one, in an entry of its own.
+    pub followed: BTreeSet<EntryId>,
 }
 
 impl Facts {
@@ -215,7 +217,9 @@ fn refusal(candidate: &Candidate, is_newest: bool, facts: &Facts) -> Option<Stri
         EntryState::Restored => "restored",
         EntryState::Kept => "kept",
         EntryState::NeedsReview if !candidate.named => "needs_review",
-        EntryState::Deleted | EntryState::NeedsReview if !is_newest => "newer_copy",
+        EntryState::Deleted | EntryState::NeedsReview if !is_newest || facts.followed.contains(&candidate.entry) => {
+            "newer_copy"
+        }
         EntryState::Deleted | EntryState::NeedsReview => match &candidate.draft {
             Ok(draft) if !draft.steps.is_empty() || candidate.undelete => return None,
             Ok(_) => "not_supported",

@@ -50,7 +50,7 @@ fn child_of(mut candidate: Candidate, parent: &str) -> Candidate {
 }
 
 fn facts(standing: &[(&str, Standing)]) -> Facts {
-    Facts { standing: standing.iter().map(|(of, how)| (record(of), *how)).collect(), renamed: BTreeMap::new() }
+    Facts { standing: standing.iter().map(|(of, how)| (record(of), *how)).collect(), ..Facts::default() }
 }
 
 fn plan(candidates: Vec<Candidate>, facts: &Facts) -> Sketch {
@@ -435,4 +435,17 @@ proptest! {
         candidates.rotate_left(turn);
         prop_assert_eq!(restore(candidates, Vec::new(), &given, TEMPO), sketch);
     }
+}
+
+#[test]
+fn an_older_copy_of_a_record_that_was_deleted_again_under_its_new_name_is_left_alone() {
+    let old = wanted(1, "contacts/1", Vec::new());
+    let now = record("contacts/91");
+    let mut facts = facts(&[("contacts/91", Standing::InBin)]);
+    facts.renamed.insert(record("contacts/1"), now);
+    let alone = restore(vec![old.clone()], Vec::new(), &facts, TEMPO);
+    assert_eq!(alone.steps[0].what, What::Recreate, "nothing else holds it");
+    facts.followed.insert(old.entry);
+    let left = restore(vec![old], Vec::new(), &facts, TEMPO);
+    assert_eq!(left.steps[0].reason.as_deref(), Some("newer_copy"));
 }

@@ -83,6 +83,10 @@ impl<'a> Run<'a> {
         {
             return Ok(Some(item(step, ItemState::Skipped, Some(word))));
         }
+        // It was made, and deleted again under its new name: that entry brings it back, not a second copy.
+        if step.root && self.lies_in_the_bin_as_another(step).await? {
+            return Ok(Some(item(step, ItemState::Skipped, Some("newer_copy"))));
+        }
         for before in &step.after {
             let Some(maker) = self.makers.of_record(before).filter(|maker| maker.number != step.number) else {
                 continue;
@@ -100,6 +104,14 @@ impl<'a> Run<'a> {
             }
         }
         Ok(None)
+    }
+
+    async fn lies_in_the_bin_as_another(&self, step: &Step) -> Result<bool, EngineError> {
+        let Some(newest) = self.engine.store.successor(&self.connection.name, &step.record).await? else {
+            return Ok(false);
+        };
+        let found = self.engine.store.in_bin(&self.connection.name, &newest).await?;
+        Ok(found.is_some_and(|entry| entry.id != step.entry))
     }
 
     /// Why a record is not made, although the plan says so: since then somebody else was faster (C3), or the law.

@@ -6,10 +6,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::progress::Progress;
-use super::run::{Makers, Run, item};
+use super::run::{Makers, Run};
+use crate::archive::ArchiveError;
 use crate::domain::event::{Event, Stream};
 use crate::domain::ids::JobId;
-use crate::domain::job::{ItemState, JobState};
+use crate::domain::job::JobState;
 use crate::engine::{Connection, Engine, EngineError};
 
 /// Before a job whose history could not be written or read is looked at again.
@@ -41,6 +42,10 @@ impl Engine {
             let (engine, of, stop) = (self.clone(), connection.clone(), shutdown.clone());
             // A task of its own: a bug in one job must not end the line behind it.
             let result = match tokio::spawn(async move { engine.run_job(&of, id, &stop).await }).await {
+                Ok(Err(error)) if is_hopeless(&error) => {
+                    tracing::error!(job = %id, %error, "a job cannot go on");
+                    self.give_up(id).await
+                }
                 Ok(result) => result,
                 Err(_) => self.give_up(id).await,
             };
@@ -69,18 +74,27 @@ impl Engine {
         Run { engine: self, connection, id, plan: &plan, makers, progress, shutdown }.go().await
     }
 
-    /// After a panic: nobody knows what was written, so a person has to look.
+    /// After a panic, or when the ledger will never take what the job has to say: nobody knows what was written, so a
+    /// person has to look. Entries that wait for this job are let go.
     async fn give_up(&self, id: JobId) -> Result<(), EngineError> {
         let Some(job) = self.store.job(id).await? else { return Ok(()) };
-        let plan = self.plan(job.plan).await?;
         let progress = Progress::read(self.store.as_ref(), id).await?;
-        if progress.state.is_final() {
+        if !matches!(progress.state, JobState::Queued | JobState::Running) {
             return Ok(());
         }
-        let doubted = plan.steps.iter().filter(|step| progress.under_way.contains(&step.number));
-        let items = doubted.map(|step| item(step, ItemState::NeedsReview, Some("outcome_unknown"))).collect();
-        let moved = Event::JobMoved { to: JobState::NeedsReview, reason: Some("internal".to_owned()) };
-        self.store.append(&Stream::job(id), progress.version, vec![Event::Applied { items }, moved]).await?;
+        let mut events = Vec::new();
+        if progress.state == JobState::Queued {
+            events.push(Event::JobMoved { to: JobState::Running, reason: None });
+        }
+        events.push(Event::JobMoved { to: JobState::NeedsReview, reason: Some("internal".to_owned()) });
+        let items = self.plan(job.plan).await.map(|plan| progress.let_go(&plan)).unwrap_or_default();
+        let with_items = [vec![Event::Applied { items }], events.clone()].concat();
+        let stream = Stream::job(id);
+        match self.store.append(&stream, progress.version, with_items).await {
+            // What keeps the job from going on may keep its items out as well.
+            Err(ArchiveError::Invalid(_)) => self.store.append(&stream, progress.version, events).await?,
+            result => result?,
+        };
         self.jobs.tell(id);
         Ok(())
     }
@@ -104,4 +118,10 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Whether trying again comes to the same end.
+fn is_hopeless(error: &EngineError) -> bool {
+    use ArchiveError::{Damaged, Invalid, NotFound};
+    matches!(error, EngineError::NotFound { .. } | EngineError::Archive(Invalid(_) | Damaged { .. } | NotFound(_)))
 }

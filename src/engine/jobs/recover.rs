@@ -10,6 +10,7 @@ use super::batch::made;
 use super::progress::Progress;
 use super::run::{Run, Stop, item};
 use crate::crm::{CrmError, Lane, Presence};
+use crate::domain::entry::EntryState;
 use crate::domain::event::Event;
 use crate::domain::job::{Item, ItemState};
 use crate::domain::plan::{Step, What};
@@ -23,10 +24,12 @@ impl<'a> Run<'a> {
         if doubtful.is_empty() {
             return Ok(None);
         }
+        let (doubtful, over) = self.without_those_over(doubtful).await?;
         let mut failures = 0;
         loop {
             match self.look(&doubtful).await? {
-                Ok(items) => {
+                Ok(mut items) => {
+                    items.extend(over);
                     let named: BTreeSet<u32> = items.iter().map(|item| item.step).collect();
                     let open = doubtful.iter().map(|step| step.number).filter(|number| !named.contains(number));
                     let open: Vec<u32> = open.collect();
@@ -48,6 +51,19 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// Leaves out records whose entry waits for this job no more: a person has had them restored by another one.
+    async fn without_those_over(&self, steps: Vec<&'a Step>) -> Result<(Vec<&'a Step>, Vec<Item>), EngineError> {
+        let (mut doubtful, mut over) = (Vec::new(), Vec::new());
+        for step in steps {
+            let entry = if step.root { self.engine.store.entry(step.entry).await? } else { None };
+            match entry.map(|entry| entry.state) {
+                Some(EntryState::Restored) => over.push(item(step, ItemState::Skipped, Some("restored"))),
+                _ => doubtful.push(step),
+            }
+        }
+        Ok((doubtful, over))
     }
 
     fn doubtful(&self) -> Vec<&'a Step> {
@@ -80,7 +96,9 @@ impl<'a> Run<'a> {
         // What was sent together is looked for together: the vendor looks at what is not older than that.
         let sent_at = |step: &&Step| self.progress.sent_at.get(&step.number).copied();
         for together in made_anew.chunk_by(|one, next| sent_at(one) == sent_at(next)) {
-            let since = sent_at(&together[0]).unwrap_or(Timestamp::UNIX_EPOCH);
+            // A clock that was ahead when they were sent would hide what they made: then everything is looked at.
+            let is_past = |at: &Timestamp| *at <= self.engine.clock.now();
+            let since = sent_at(&together[0]).filter(is_past).unwrap_or(Timestamp::UNIX_EPOCH);
             for steps in together.chunks(capabilities.write_batch.max(1)) {
                 match self.look_for_made(steps, since).await? {
                     Ok(found) => items.extend(found),

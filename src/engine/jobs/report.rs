@@ -52,6 +52,8 @@ impl Run<'_> {
                         let losses = losses.get(&item.record).map_or(&[][..], Vec::as_slice);
                         report.differences.extend(self.compare(item, &is, losses, &remembered).await?);
                     }
+                    // Deleted again through the gateway before it was read back.
+                    Fetched::Absent if self.is_in_bin(item).await? => complete = false,
                     Fetched::Absent => {
                         let reason = Some("not_read_back".to_owned());
                         missing.push(Item { state: ItemState::NeedsReview, reason, ..item.clone() });
@@ -65,6 +67,12 @@ impl Run<'_> {
         }
         report.losses = self.losses();
         Ok((report, complete))
+    }
+
+    async fn is_in_bin(&self, made: &Item) -> Result<bool, EngineError> {
+        let Some(name) = &made.restored_as else { return Ok(false) };
+        let found = self.engine.store.in_bin(&self.connection.name, name).await?;
+        Ok(found.is_some_and(|entry| entry.id != made.entry))
     }
 
     /// One page, patiently. `None`: the CRM does not let us look.

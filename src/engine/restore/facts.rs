@@ -42,7 +42,15 @@ impl Engine {
             };
             standing.insert(record.clone(), how);
         }
-        Ok(Facts { standing, renamed })
+        let mut followed = BTreeSet::new();
+        for candidate in candidates {
+            if let Some(newest) = renamed.get(&candidate.record)
+                && self.store.in_bin(&connection.name, newest).await?.is_some_and(|entry| entry.id != candidate.entry)
+            {
+                followed.insert(candidate.entry);
+            }
+        }
+        Ok(Facts { standing, renamed, followed })
     }
 
     /// Whether records are there, page by page; one answer for each, or an error.
@@ -52,9 +60,20 @@ impl Engine {
         lane: Lane,
         records: &[RecordRef],
     ) -> Result<Vec<Presence>, CrmError> {
+        self.presence_as(connection, &Access::Own, lane, records).await
+    }
+
+    /// The same, with whose rights.
+    pub(in crate::engine) async fn presence_as(
+        &self,
+        connection: &Connection,
+        access: &Access,
+        lane: Lane,
+        records: &[RecordRef],
+    ) -> Result<Vec<Presence>, CrmError> {
         let mut found = Vec::with_capacity(records.len());
         for page in records.chunks(connection.connector.capabilities().read_page.max(1)) {
-            let reach = self.reach(connection, &Access::Own, lane);
+            let reach = self.reach(connection, access, lane);
             let answers = connection.connector.presence(reach, page).await?;
             // An answer short of one would shift all others: a record that is there would count as gone, and be made
             // a second time.

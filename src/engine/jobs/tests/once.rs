@@ -187,3 +187,53 @@ async fn what_an_earlier_job_left_in_doubt_is_not_made_by_the_next_in_line() {
     assert_eq!(fake.items(jobs[1]).await, ["contacts/1 skipped needs_review"]);
     assert_eq!(fake.crm.copies("contacts/1"), 1);
 }
+
+#[tokio::test]
+async fn a_job_that_may_not_look_ends_also_for_what_was_in_doubt() {
+    let first = Fake::running();
+    let (_, entries) = first.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    first.crm.world().faults.push_back(Fault::Ambiguous(false));
+    first.restore(&entries).await;
+    let mut fake = Fake::over(first.store.clone(), first.crm.clone());
+    let plan = fake.plan(&entries).await.unwrap();
+    let job = fake.engine.apply(plan.id, &plan.digest, "anna").await.unwrap();
+    fake.crm.world().forbidden = true;
+    fake.start();
+    let job = fake.ended(job.id).await;
+    assert_eq!(job.state, JobState::Failed);
+    assert_eq!(fake.entry(entries[0]).await.state, EntryState::NeedsReview);
+}
+
+#[tokio::test]
+async fn what_another_job_has_restored_since_is_not_looked_for_any_more() {
+    let fake = Fake::running();
+    let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    fake.crm.world().faults.push_back(Fault::Ambiguous(true));
+    let doubtful = fake.restore(&entries).await;
+    // A person looks, removes the copy, and wants the entry back by its name.
+    fake.crm.world().alive.clear();
+    assert_eq!(fake.restore(&entries).await.state, JobState::Done);
+    let restored_as = fake.entry(entries[0]).await.restored_as;
+    fake.crm.world().can_find = true;
+    fake.engine.steer(doubtful.id, Verb::Retry).await.unwrap();
+    fake.in_state(doubtful.id, JobState::Done).await;
+    assert_eq!(fake.items(doubtful.id).await, ["contacts/1 skipped restored"]);
+    assert_eq!(fake.entry(entries[0]).await.restored_as, restored_as);
+}
+
+#[tokio::test]
+async fn what_was_made_and_deleted_again_is_not_made_a_second_time_by_a_retry() {
+    let fake = Fake::running();
+    let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    fake.crm.world().forgets = true;
+    let job = fake.restore(&entries).await;
+    assert_eq!(fake.items(job.id).await, ["contacts/1 needs_review not_read_back"]);
+    let made = fake.crm.world().made.remove(0).1;
+    // It was there after all, and a caller has deleted it under its new name.
+    fake.delete(vec![FakeCrm::snapshot(&made.to_string(), None, &[], &[])]).await;
+    fake.crm.world().can_find = true;
+    fake.engine.steer(job.id, Verb::Retry).await.unwrap();
+    fake.in_state(job.id, JobState::Done).await;
+    assert_eq!(fake.items(job.id).await, ["contacts/1 skipped newer_copy"]);
+    assert!(fake.crm.world().made.is_empty());
+}
