@@ -50,10 +50,16 @@ async function main(verb, id) {
       leads_listed: page.getData().length,
     };
   } else if (verb === 'delete') {
-    const answer = await client.request.post('/ajax/contacts/multiple/delete/', { ID: [Number(id)] }, {
-      useFormData: true,
-      headers: { 'X-Requested-With': 'XMLHttpRequest' },
-    });
+    // The library takes any body with a `status` for an error, also this success, and throws it with the answer inside.
+    const answer = await client.request
+      .post('/ajax/contacts/multiple/delete/', { ID: [Number(id)] }, {
+        useFormData: true,
+        headers: { 'X-Requested-With': 'XMLHttpRequest' },
+      })
+      .catch((error) => {
+        if (!error.apiResponse) throw error;
+        return { data: error.data, response: error.apiResponse.response };
+      });
     result = {
       status: answer.response.statusCode,
       body: answer.data,

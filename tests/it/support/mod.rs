@@ -16,8 +16,10 @@ use tempfile::TempDir;
 
 /// The console's first administrator in every test.
 pub const ADMIN: &str = "admin-token-of-a-test";
-/// The caller's own token at the CRM; an integration of its own.
-pub const CALLER: &str = "caller-token";
+/// The caller's own token at the CRM; an integration of its own. It has the shape of amoCRM's tokens (JWT, expiring in
+/// 2100), because one client library reads the time out of it.
+pub const CALLER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDAsImFjY291bnRfaWQiOjMxMzM3MDAwfQ.\
+                          c2lnbmF0dXJlIG9mIGEgdGVzdCwgMzIgYnl0ZXMgb2sh";
 /// The gateway's own token at the CRM.
 pub const OWN: &str = "own-token";
 
