@@ -2,6 +2,7 @@
 //!
 //! Only our own addresses are asked, `_links` is never followed: it may show another host (§1.1).
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use bytes::Bytes;
@@ -19,7 +20,8 @@ const LONGEST_FILTER: usize = 7_700;
 /// How a list comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Comes {
-    /// In pages, every row of it wanted: a second walk from the other end must show the same rows.
+    /// In pages, every row of it wanted: if there is more than one page, a second walk from the other end must show
+    /// the same rows.
     Everything,
     /// In pages, until this many rows are there: those missing are asked for one by one anyway.
     Named(usize),
@@ -43,55 +45,91 @@ pub(super) struct List<'a> {
 
 /// All rows of a list, or why they cannot be had.
 pub(super) async fn walk(reach: Reach<'_>, list: &List<'_>) -> Result<Vec<Row>, Unread> {
-    let (rows, pages) = one_way(reach, list, "asc").await?;
-    if pages > 1 && list.comes == Comes::Everything {
-        let (again, _) = one_way(reach, list, "desc").await?;
-        let ids = |rows: &[Row]| rows.iter().map(Row::identity).collect::<HashSet<Bytes>>();
-        if ids(&rows) != ids(&again) {
+    let mut up = Way::new("asc");
+    up.page(reach, list).await?;
+    if list.comes != Comes::Everything || up.ended {
+        while !up.ended {
+            up.page(reach, list).await?;
+        }
+        return up.done(list);
+    }
+    let mut down = Way::new("desc");
+    loop {
+        if !down.ended {
+            down.page(reach, list).await?;
+        }
+        // The smallest and the largest are the same rows, so there are no others; no empty page has to say it.
+        if up.seen == down.seen && (up.runs(Ordering::Less) && down.runs(Ordering::Greater) || up.ended && down.ended) {
+            return up.done(list);
+        }
+        if up.ended && down.ended {
             return Err(Unread::Hidden(format!("two readings of its {} show different rows", list.key)));
         }
+        if !up.ended {
+            up.page(reach, list).await?;
+        }
     }
-    Ok(rows)
 }
 
-async fn one_way(reach: Reach<'_>, list: &List<'_>, order: &str) -> Result<(Vec<Row>, usize), Unread> {
-    let mut rows: Vec<Row> = Vec::new();
-    let mut seen: HashSet<Bytes> = HashSet::new();
-    let mut total = None;
-    for number in 1..=MOST_PAGES {
-        let Some(page) = page(reach, target(list, order, number), list.key).await? else {
-            return ended(list, rows, number, total);
+/// A list on its way from one of its ends.
+struct Way {
+    order: &'static str,
+    rows: Vec<Row>,
+    seen: HashSet<Bytes>,
+    pages: usize,
+    total: Option<u64>,
+    ended: bool,
+}
+
+impl Way {
+    fn new(order: &'static str) -> Self {
+        Self { order, rows: Vec::new(), seen: HashSet::new(), pages: 0, total: None, ended: false }
+    }
+
+    /// Reads one more page.
+    async fn page(&mut self, reach: Reach<'_>, list: &List<'_>) -> Result<(), Unread> {
+        if self.pages == MOST_PAGES {
+            return Err(Unread::Hidden(format!("there are more than {MOST_PAGES} pages of {}", list.key)));
+        }
+        self.pages += 1;
+        let Some(page) = page(reach, target(list, self.order, self.pages), list.key).await? else {
+            self.ended = true;
+            return Ok(());
         };
-        total = page.total.or(total);
+        self.total = page.total.or(self.total);
         let held = page.rows.len();
         for row in page.rows {
             if !(list.belongs)(&row) {
                 return Err(Unread::Ignored);
             }
-            if !seen.insert(row.identity()) {
+            if !self.seen.insert(row.identity()) {
                 return Err(Unread::Hidden(format!("the CRM's pages of {} repeat themselves", list.key)));
             }
-            rows.push(row);
+            self.rows.push(row);
         }
-        let more = match list.comes {
-            Comes::Named(wanted) => page.next && rows.len() < wanted,
+        self.ended = !match list.comes {
+            Comes::Named(wanted) => page.next && self.rows.len() < wanted,
             Comes::AtOnce => page.next,
             // A full page that names no next one is not believed.
             Comes::Everything => page.next || held >= PAGE,
         };
-        if !more {
-            return ended(list, rows, number, total);
-        }
+        Ok(())
     }
-    Err(Unread::Hidden(format!("there are more than {MOST_PAGES} pages of {}", list.key)))
-}
 
-fn ended(list: &List<'_>, rows: Vec<Row>, pages: usize, total: Option<u64>) -> Result<(Vec<Row>, usize), Unread> {
-    match total {
-        Some(total) if total != rows.len() as u64 && !matches!(list.comes, Comes::Named(_)) => {
-            Err(Unread::Hidden(format!("the CRM counts {total} {} and shows {}", list.key, rows.len())))
+    /// Whether the ids run one way, so that nothing can lie between them: the CRM has not ignored the order.
+    fn runs(&self, one_way: Ordering) -> bool {
+        let ids = || self.rows.iter().map(Row::id);
+        ids().zip(ids().skip(1)).all(|(id, next)| id.is_some() && id.cmp(&next) == one_way) && self.rows.len() > 1
+    }
+
+    fn done(self, list: &List<'_>) -> Result<Vec<Row>, Unread> {
+        let rows = self.rows;
+        match self.total {
+            Some(total) if total != rows.len() as u64 && !matches!(list.comes, Comes::Named(_)) => {
+                Err(Unread::Hidden(format!("the CRM counts {total} {} and shows {}", list.key, rows.len())))
+            }
+            _ => Ok(rows),
         }
-        _ => Ok((rows, pages)),
     }
 }
 
@@ -111,9 +149,9 @@ pub(super) fn filter(name: &str, ids: &[u64]) -> String {
     ids.iter().map(|id| format!("filter[{name}][]={id}")).collect::<Vec<_>>().join("&")
 }
 
-/// Ids in as few requests as a page and a request line can hold.
-pub(super) fn in_chunks<'a>(name: &str, ids: &'a [u64]) -> Vec<&'a [u64]> {
+/// Ids in as few requests as a page and a request line can hold, if each has so many rows.
+pub(super) fn in_chunks<'a>(name: &str, ids: &'a [u64], rows: usize) -> Vec<&'a [u64]> {
     let longest = ids.iter().max().map_or(1, |id| id.to_string().len());
     let each = "filter[][]=&".len() + name.len() + longest;
-    ids.chunks((LONGEST_FILTER / each).clamp(1, PAGE)).collect()
+    ids.chunks((LONGEST_FILTER / each).clamp(1, PAGE.div_ceil(rows))).collect()
 }

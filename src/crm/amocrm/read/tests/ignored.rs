@@ -102,3 +102,23 @@ async fn a_count_that_differs_is_believed_over_the_rows() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_list_that_ignores_its_order_is_read_to_its_end() {
+    bounded(async {
+        let server = MockServer::start().await;
+        // From both ends the same page comes first; the last ten rows are on the second.
+        let task = |id: u64| json!({"id": id, "entity_id": 5, "entity_type": "contacts"});
+        for (page, ids) in [("1", 1..=250), ("2", 251..=260)] {
+            Mock::given(path("/api/v4/tasks"))
+                .and(query_param("page", page))
+                .respond_with(last("tasks", ids.map(task).collect()))
+                .mount(&server)
+                .await;
+        }
+        let upstream = upstream(&server);
+        let hung = hanging(reach(&upstream), What::Tasks, "contacts", &[5]).await.expect("an answer");
+        assert_eq!(hung[&5].as_ref().map(Vec::len), Ok(260));
+    })
+    .await;
+}

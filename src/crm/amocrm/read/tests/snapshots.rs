@@ -103,6 +103,32 @@ async fn many_notes_are_read_to_the_end() {
     .await;
 }
 
+#[tokio::test]
+async fn a_page_of_contacts_with_notes_and_tasks_costs_seven_requests() {
+    bounded(async {
+        let world = World::start().await;
+        let contacts: Vec<Value> = (0..250).map(|n| json!({"name": format!("C{n}")})).collect();
+        let ids = world.create("contacts", json!(contacts)).await;
+        let note = |id: &u64| json!({"entity_id": id, "note_type": "common", "params": {"text": "n"}});
+        for _ in 0..2 {
+            world.create("contacts/notes", ids.iter().map(note).collect()).await;
+        }
+        let task =
+            |id: &u64| json!({"text": "t", "complete_till": 1_900_000_000, "entity_type": "contacts", "entity_id": id});
+        world.create("tasks", ids.iter().map(task).collect()).await;
+        let before = world.asked_ever().await.len();
+        let fetched = world.fetch(&refs("contacts", &ids)).await.expect("an answer");
+        for one in &fetched {
+            assert_eq!(part(whole(one), "notes").as_array().map(Vec::len), Some(2));
+            assert_eq!(part(whole(one), "tasks").as_array().map(Vec::len), Some(1));
+        }
+        // Contacts, links, three times notes, and tasks from both ends.
+        let asked = world.asked(before).await;
+        assert_eq!(asked.len(), 7, "{asked:#?}");
+    })
+    .await;
+}
+
 pub async fn add_notes(world: &World, contact: u64, count: usize) {
     let note = |n: usize| json!({"entity_id": contact, "note_type": "common", "params": {"text": n.to_string()}});
     let notes: Vec<Value> = (0..count).map(note).collect();
