@@ -152,10 +152,11 @@ async fn a_batch_of_deals_over_the_old_api_comes_back_by_one_undo() {
     for chunk in deals.chunks(50) {
         ids.extend(world.create("leads", Value::Array(chunk.to_vec())).await);
     }
-    let list = ids.iter().map(|id| format!("&request[multiactions][add][0][ids][]={id}")).collect::<String>();
+    let list: Vec<String> = ids.iter().map(|id| format!("&request[multiactions][add][0][ids][]={id}")).collect();
     let job = "request[multiactions][add][0][entity_type]=2&request[multiactions][add][0][multiaction_type]=4\
                &request[multiactions][add][0][data][data][ACTION]=DELETE";
-    let operation = destroyed(&world, Method::POST, "/ajax/v1/multiactions/set", FORM, format!("{job}{list}")).await;
+    let operation =
+        destroyed(&world, Method::POST, "/ajax/v1/multiactions/set", FORM, format!("{job}{}", list.concat())).await;
     world
         .until("all are gone", async || {
             let state = world.see(&format!("/api/v1/operations/{operation}")).await["state"].clone();
