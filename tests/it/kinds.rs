@@ -152,7 +152,7 @@ async fn a_batch_of_deals_over_the_old_api_comes_back_by_one_undo() {
     for chunk in deals.chunks(50) {
         ids.extend(world.create("leads", Value::Array(chunk.to_vec())).await);
     }
-    let list = ids.iter().map(|id| format!("&request[multiactions][add][0][ids][]={id}")).collect::<String>();
+    let list = ids.iter().map(|id| format!("&request[multiactions][add][0][ids][]={id}")).collect::<Vec<_>>().concat();
     let job = "request[multiactions][add][0][entity_type]=2&request[multiactions][add][0][multiaction_type]=4\
                &request[multiactions][add][0][data][data][ACTION]=DELETE";
     let operation = destroyed(&world, Method::POST, "/ajax/v1/multiactions/set", FORM, format!("{job}{list}")).await;
