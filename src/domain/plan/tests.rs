@@ -1,5 +1,6 @@
 //! Plans, by tables.
 
+mod copies;
 mod random;
 
 use std::collections::BTreeMap;
@@ -336,17 +337,4 @@ fn requests_are_counted_by_batches() {
     let many = (1..=120).map(|n| wanted(n, &format!("leads/{n}"), vec![])).collect();
     let sketch = plan(many, &facts(&[]));
     assert_eq!((sketch.requests, sketch.eta_seconds), (3 + 5, 2));
-}
-
-#[test]
-fn an_older_copy_of_a_record_that_was_deleted_again_under_its_new_name_is_left_alone() {
-    let old = wanted(1, "contacts/1", Vec::new());
-    let now = record("contacts/91");
-    let mut facts = facts(&[("contacts/91", Standing::InBin)]);
-    facts.renamed.insert(record("contacts/1"), now);
-    let alone = restore(vec![old.clone()], Vec::new(), &facts, TEMPO);
-    assert_eq!(alone.steps[0].what, What::Recreate, "nothing else holds it");
-    facts.followed.insert(old.entry);
-    let left = restore(vec![old], Vec::new(), &facts, TEMPO);
-    assert_eq!(left.steps[0].reason.as_deref(), Some("newer_copy"));
 }
