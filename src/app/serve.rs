@@ -67,6 +67,7 @@ pub async fn start(
             drain: ANSWERS,
             ..gateway::Limits::default()
         },
+        client_requests_per_second: config.gateway.client_requests_per_second,
     };
     let main = tokio::runtime::Handle::current();
     let proxy = gateway_at

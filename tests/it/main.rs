@@ -6,5 +6,6 @@ mod clients;
 mod commands;
 mod deletes;
 mod fidelity;
+mod old_ids;
 mod restores;
 mod support;
