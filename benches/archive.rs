@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --bench archive -- [--entries 100000]`
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
@@ -66,10 +67,11 @@ fn contact(n: u64) -> Snapshot {
     let mut fields = String::new();
     for field in 0..12 {
         let value = mixed(n * 31 + field);
-        fields.push_str(&format!(
+        let _ = write!(
+            fields,
             "{{\"field_id\":{},\"field_name\":\"Field {field}\",\"field_type\":\"text\",\"values\":[{{\"value\":\"{value:x}\"}}]}},",
             640_000 + field
-        ));
+        );
     }
     let body = format!(
         "{{\"id\":{n},\"name\":\"{first} {last}\",\"first_name\":\"{first}\",\"last_name\":\"{last}\",\"responsible_user_id\":{},\

@@ -11,8 +11,6 @@
 //! # }
 //! ```
 
-#![allow(dead_code, reason = "until generator, events and webhooks use what the world keeps for them")]
-
 mod answer;
 mod clock;
 mod control;

@@ -70,6 +70,12 @@ const SWITCHES: &[Switch] = &[
         row: "§3.7",
     },
     Switch {
+        name: "duplicate_control",
+        default: Default::Yes(true),
+        means: "whether POST /leads/complex merges into what a contact with the same phone or e-mail has",
+        row: "§2.1",
+    },
+    Switch {
         name: "second_company",
         default: Default::Word(&["replace", "refuse"]),
         means: "linking a second company to a lead, contact or customer",
@@ -128,6 +134,18 @@ const SWITCHES: &[Switch] = &[
         default: Default::Yes(true),
         means: "whether POST /webhooks of a destination that was disabled enables it again",
         row: "§6.3",
+    },
+    Switch {
+        name: "api_events_by",
+        default: Default::Word(&["user", "zero"]),
+        means: "created_by of events that integrations cause: the token's user, or 0",
+        row: "§6.5",
+    },
+    Switch {
+        name: "hooks_of_one_request",
+        default: Default::Word(&["together", "apart"]),
+        means: "whether what one request caused comes in one delivery, its items numbered, or in one each",
+        row: "§6.2, §9.5",
     },
     Switch {
         name: "company_hook_root",

@@ -79,12 +79,11 @@ pub fn open(options: Options) -> Result<Durable, ArchiveError> {
 /// The same, with a journal of other sizes.
 fn open_with(options: Options, how: impl Fn(PathBuf) -> journal::Options) -> Result<Durable, ArchiveError> {
     let dir = options.dir.join("journal");
-    let sealer = match &options.key {
-        Some(key) => Sealer::with_key(key, &dir)?,
-        None => {
-            let file = options.key_file.clone().unwrap_or_else(|| options.dir.join("archive.key"));
-            Sealer::open_or_create(&file, &dir)?
-        }
+    let sealer = if let Some(key) = &options.key {
+        Sealer::with_key(key, &dir)?
+    } else {
+        let file = options.key_file.clone().unwrap_or_else(|| options.dir.join("archive.key"));
+        Sealer::open_or_create(&file, &dir)?
     };
     let name = blake3::Hash::from_bytes(blake3::derive_key("crm-undo 2026 index of", &sealer.mac(&[b"index of"])));
     let secret = blake3::derive_key("crm-undo 2026 search terms", &sealer.mac(&[b"search terms"]));
@@ -131,11 +130,11 @@ impl Drop for Durable {
 }
 
 impl Inner {
-    /// Asks the rows. They are read as they are now; a commit comes into them as a whole.
+    /// Asks the rows as they are now. A large commit comes into them step by step and is acknowledged after the last.
     fn ask<T>(&self, ask: impl FnOnce(&Shelf) -> Result<T, ArchiveError>) -> Result<T, ArchiveError> {
         let keeper = &self.keeper;
-        let shelf = Shelf::new(&keeper.table, keeper.journal.as_ref(), &keeper.secret);
-        super::index::table::guarded(|| ask(&shelf))
+        let rows = Shelf::new(&keeper.table, keeper.journal.as_ref(), &keeper.secret);
+        super::index::table::guarded(|| ask(&rows))
     }
 
     async fn write(self: Arc<Self>, write: Write) -> Result<Vec<Recorded>, ArchiveError> {

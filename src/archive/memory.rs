@@ -103,14 +103,14 @@ impl Memory {
             fold.snapshot(id, snapshot, frames.end() + fresh.len() as u64)?;
             fresh.push(Frame::Snapshot(id, snapshot.clone()));
         }
-        let shelf = Shelf::new(rows, frames, &SECRET);
-        let mut seq = shelf.number(keys::LAST_SEQ)?;
+        let known = Shelf::new(rows, frames, &SECRET);
+        let mut seq = known.number(keys::LAST_SEQ)?;
         let mut versions: BTreeMap<&Stream, u64> = BTreeMap::new();
         let mut all = Vec::new();
         for (stream, expected, events) in &write.appends {
             let found = match versions.get(stream) {
                 Some(version) => *version,
-                None => shelf.stream(&stream.0)?.map_or(0, |row| row.1),
+                None => known.stream(&stream.0)?.map_or(0, |row| row.1),
             };
             if found != *expected {
                 return Err(ArchiveError::Conflict { stream: stream.clone(), expected: *expected, found });

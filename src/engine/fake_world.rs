@@ -79,6 +79,19 @@ impl Fake {
         Self { engine, crm, store, shutdown: CancellationToken::new(), keeper: None }
     }
 
+    /// The same with this connection instead.
+    pub(crate) fn with(&self, connection: Connection) -> Self {
+        let engine =
+            Engine::new(self.store.clone(), vec![connection], Policy::default(), Arc::new(Now), Arc::new(Fresh));
+        Self {
+            engine,
+            crm: self.crm.clone(),
+            store: self.store.clone(),
+            shutdown: CancellationToken::new(),
+            keeper: None,
+        }
+    }
+
     /// Lets jobs run.
     pub(crate) fn start(&mut self) {
         let (engine, shutdown) = (self.engine.clone(), self.shutdown.clone());

@@ -1,4 +1,9 @@
 //! The calls under `/_mock/`: what only the owner of a mock can ask. No token, never counted as traffic.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `screen` | a person on the CRM's own screens |
+//! | `integrations` | consent, switching off and on |
 
 mod integrations;
 mod screen;
@@ -9,6 +14,9 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::request::Request;
 use crate::state::State;
+
+/// A slip of the hand must not fill the memory.
+const MOST_CONTACTS: usize = 1_000_000;
 
 /// What a control call answers: a body, or one sentence about what is wrong with the call.
 type Reply = Result<Value, String>;
@@ -43,7 +51,7 @@ pub fn answer(state: &State, request: &Request) -> Answer {
         ("GET", ["integrations"]) => Ok(json!({"integrations": state.account().tokens.shown()})),
         ("POST", ["integrations"]) => integrations::set(state, &body),
         ("POST", ["oauth", "code"]) => integrations::mint(state, &body),
-        ("POST", ["ui", verb @ ("delete" | "restore" | "edit")]) => screen::act(state, verb, &body),
+        ("POST", ["ui", verb @ ("delete" | "restore" | "edit" | "merge")]) => screen::act(state, verb, &body),
         _ => return refusal(StatusCode::NOT_FOUND, "there is no such control call; see mock-server/README.md"),
     };
     match reply {
@@ -94,7 +102,8 @@ fn reset(state: &State, body: &Value) -> Reply {
     };
     let seed = number("seed", state.options.seed)?;
     let contacts = number("contacts", state.options.contacts as u64)?;
-    state.reset(seed, usize::try_from(contacts).map_err(|_| "contacts is too large")?);
+    let contacts = usize::try_from(contacts).ok().filter(|contacts| *contacts <= MOST_CONTACTS);
+    state.reset(seed, contacts.ok_or_else(|| format!("contacts is {MOST_CONTACTS} at most"))?);
     Ok(shown(state))
 }
 

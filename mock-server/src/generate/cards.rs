@@ -130,7 +130,7 @@ impl Generator<'_> {
             card.tags = self.tags(Kind::Leads);
             card.fields = self.values(Owner::Card(Kind::Leads), index, &["UTM_SOURCE"]);
             let of = self.put(Kind::Leads, card);
-            self.link_lead(of);
+            self.link_lead(of, at);
             self.notes(of, at, 4);
             self.tasks(of, at, 45);
             if self.dice.chance(10) || index == 0 {
@@ -140,10 +140,11 @@ impl Generator<'_> {
         }
     }
 
-    fn link_lead(&mut self, of: Ref) {
+    fn link_lead(&mut self, of: Ref, since: i64) {
         let main = self.any(Kind::Contacts);
         self.world.links.link(of, main, true, None);
         self.link_company_of(of, main);
+        self.talk(of.id, main.id, since);
         if self.dice.chance(20) {
             let second = self.any(Kind::Contacts);
             if second != main {

@@ -8,7 +8,7 @@
 //! | `values` | values of custom fields, of every type |
 //! | `stock` | files, catalogs' elements |
 //! | `cards` | companies, contacts, customers with purchases, deals, and their links |
-//! | `timeline` | notes and tasks |
+//! | `timeline` | notes, tasks, talks |
 
 mod cards;
 mod people;

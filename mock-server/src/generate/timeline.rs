@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Generator, LAST_AT, people, words};
+use crate::world::channels::Talk;
 use crate::world::kind::Ref;
 use crate::world::timeline::{Note, Task, WRITABLE_NOTES};
 
@@ -59,6 +60,25 @@ impl Generator<'_> {
             }
             _ => json!({"text": text}),
         }
+    }
+
+    /// At times a lead came out of a messenger.
+    pub fn talk(&mut self, lead: u64, contact: u64, since: i64) {
+        if !self.dice.chance(5) {
+            return;
+        }
+        let id = self.world.talks.next_id();
+        let at = self.dice.between(since, LAST_AT);
+        let talk = Talk {
+            contact,
+            lead: Some(lead),
+            chat: self.world.new_uuid(),
+            origin: self.dice.pick::<&str>(&["telegram", "waba", "vk"]),
+            in_work: self.dice.chance(50),
+            created_at: at,
+            updated_at: at,
+        };
+        self.world.talks.put(id, talk);
     }
 
     /// A task with the given chance, and a second one at times.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::catalogs::{Catalog, CustomerStatus, Segment};
+use super::channels::Widget;
 use super::happenings::Actor;
 use super::people::{Role, User};
 use super::pipelines::{Funnel, LossReason, Pipeline, Stage};
@@ -49,6 +50,13 @@ impl World {
             last_attachment: 0,
             uuids: 0,
             customers_mode: CustomersMode::Segments,
+            incoming: Table::starting_at(1),
+            tally: super::incoming::IncomingTally::default(),
+            sources: Table::starting_at(65),
+            widgets: widgets(),
+            templates: Table::starting_at(1),
+            talks: Table::starting_at(1),
+            short_links: 0,
             events: Vec::new(),
             webhooks: Table::starting_at(1),
             hooks: Vec::new(),
@@ -178,4 +186,14 @@ fn customer_statuses() -> Table<CustomerStatus> {
         statuses.put(id, CustomerStatus { name, sort, color, system });
     }
     statuses
+}
+
+/// Two that could be installed; none is.
+fn widgets() -> Table<Widget> {
+    let mut widgets = Table::starting_at(1);
+    for code in ["demo_widget", "demo_telephony"] {
+        let id = widgets.next_id();
+        widgets.put(id, Widget { code: code.to_owned(), settings: None });
+    }
+    widgets
 }

@@ -62,7 +62,8 @@ impl World {
         // Sortable, 26 letters and digits, as the real ones look.
         let id = format!("01{created_at:010x}{:014x}", self.events.len());
         let (name, entity_type) = (event_type.to_owned(), entity_type.to_owned());
-        let created_by = self.actor.user;
+        let as_robot = self.actor.by == "api" && self.switches.is("api_events_by", "zero");
+        let created_by = if as_robot { 0 } else { self.actor.user };
         self.events.push(Event { id, name, entity_type, entity_id, created_by, created_at, before, after });
     }
 }

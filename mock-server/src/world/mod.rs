@@ -1,18 +1,44 @@
 //! The account: every record, and the only functions that change them. Each change leaves its effect, its event and
 //! its webhook (`happenings`); nothing here knows HTTP.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `base` | the account before anyone has worked in it |
+//! | `schema` | the custom fields it is born with |
+//! | `kind` | the kinds of records that carry links |
+//! | `table` | rows by id |
+//! | `card, cards, card_news` | leads, contacts, companies, customers and elements: rows, their changes, what is told of them |
+//! | `catalogs` | catalogs, segments, stages of customers, purchases: rows |
+//! | `channels` | sources, widgets, templates, talks: rows |
+//! | `fields` | definitions of custom fields |
+//! | `files` | the drive |
+//! | `incoming` | leads nobody has accepted yet |
+//! | `links, linking` | links, and the rules of who may have which |
+//! | `merging` | two records made one |
+//! | `people` | users, roles, and what they may delete |
+//! | `pipelines` | pipelines, stages, loss reasons |
+//! | `purchases` | purchases, and what a customer is worth |
+//! | `tags` | books of tags |
+//! | `timeline, timelines` | notes and tasks: rows, and their changes |
+//! | `upheavals` | changes of the schema that reach into many records |
+//! | `happenings` | effects and events |
+//! | `hooks` | subscriptions, and what they are to be told |
 
 pub mod base;
 pub mod card;
 mod card_news;
 pub mod cards;
 pub mod catalogs;
+pub mod channels;
 pub mod fields;
 pub mod files;
 pub mod happenings;
 pub mod hooks;
+pub mod incoming;
 pub mod kind;
 pub mod linking;
 pub mod links;
+mod merging;
 pub mod people;
 pub mod pipelines;
 mod purchases;
@@ -28,10 +54,12 @@ use std::sync::Arc;
 
 use card::{Card, Standing};
 use catalogs::{Catalog, CustomerStatus, Segment, Transaction};
+use channels::{Source, Talk, Template, Widget};
 use fields::FieldBook;
 use files::{Attachment, File, Upload};
 use happenings::{Actor, Event};
 use hooks::{Hook, Webhook};
+use incoming::{Incoming, IncomingTally};
 use kind::{Kind, Ref};
 use links::Links;
 use people::{Role, User};
@@ -117,6 +145,13 @@ pub struct World {
     last_attachment: u64,
     uuids: u64,
     pub customers_mode: CustomersMode,
+    pub incoming: Table<Incoming>,
+    pub tally: IncomingTally,
+    pub sources: Table<Source>,
+    pub widgets: Table<Widget>,
+    pub templates: Table<Template>,
+    pub talks: Table<Talk>,
+    short_links: u64,
     pub events: Vec<Event>,
     pub webhooks: Table<Webhook>,
     /// What webhooks are to be told, since it was last handed over.
@@ -203,8 +238,16 @@ impl World {
         put("webhooks", self.webhooks.len());
         put("events", self.events.len());
         put("users", self.users.len());
+        put("unsorted", self.incoming.len());
+        put("talks", self.talks.len());
         put("in_bin", bin);
         Value::Object(counts)
+    }
+
+    /// The next short link leads here: `amo.sh/{this}`.
+    pub fn short_link(&mut self) -> String {
+        self.short_links += 1;
+        crate::uuids::nth(u64::MAX / 2 + self.short_links).chars().take(7).collect()
     }
 
     /// Hides a new record from lists for as long as the switch says.

@@ -55,8 +55,34 @@ async fn filters_narrow_and_say_when_they_cannot() {
     assert_eq!(crm.get("/api/v4/events?filter[type][]=custom_field_641_value_changed").await.status, 204);
     assert_eq!(crm.get("/api/v4/events?filter[created_at][to]=1").await.status, 204);
     assert_eq!(crm.get(&format!("/api/v4/events?filter[entity_id][]={lead}")).await.status, 400);
-    let eleven: String = (0..11).map(|id| format!("filter[created_by][]={id}&")).collect();
+    let eleven = "filter[created_by][]=71&".repeat(11);
     assert_eq!(crm.get(&format!("/api/v4/events?{eleven}")).await.status, 400);
+    crm.switch("api_events_by", json!("zero")).await;
+    crm.make("leads", json!({"name": "M"})).await;
+    crm.mock("POST", "ui/delete", json!({"object": "leads", "id": lead, "user_id": 73})).await;
+    let newest = crm.get("/api/v4/events?limit=2").await.ok(200);
+    let by = |index: usize| newest["_embedded"]["events"][index]["created_by"].as_u64();
+    assert_eq!((by(0), by(1)), (Some(73), Some(0)));
     let known = crm.get("/api/v4/events/types?language_code=en").await.ok(200);
     assert_eq!(known["_embedded"]["events_types"][1]["type"], 7);
+}
+
+#[tokio::test]
+async fn a_merge_leaves_one_with_what_both_had() {
+    let crm = Crm::start().await;
+    let (anna, other) =
+        (crm.make("contacts", json!({"name": "Anna"})).await, crm.make("contacts", json!({"name": "Anya"})).await);
+    let lead = json!({"name": "L", "_embedded": {"contacts": [{"id": other, "is_main": true}]}});
+    let lead = crm.make("leads", lead).await;
+    let note =
+        crm.make(&format!("contacts/{other}/notes"), json!({"note_type": "common", "params": {"text": "n"}})).await;
+    let done = crm.mock("POST", "ui/merge", json!({"object": "contacts", "id": anna, "ids": [other]})).await;
+    assert_eq!(done["done"], json!([other.to_string()]));
+    assert_eq!(crm.get(&format!("/api/v4/contacts/{other}")).await.status, 204);
+    assert_eq!(crm.get("/api/v4/contacts?with=only_deleted").await.status, 204, "it is not in the bin");
+    let notes = crm.get(&format!("/api/v4/contacts/{anna}/notes")).await.ok(200);
+    assert_eq!(notes["_embedded"]["notes"][0]["id"], note);
+    let shown = crm.get(&format!("/api/v4/leads/{lead}?with=contacts")).await.ok(200);
+    assert_eq!(shown["_embedded"]["contacts"][0]["id"], anna);
+    assert_eq!(types(&crm.get("/api/v4/events?limit=1").await.ok(200)), ["entity_merged"]);
 }

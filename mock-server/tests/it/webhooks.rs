@@ -171,3 +171,19 @@ async fn nothing_leaves_this_machine() {
     crm.make("leads", json!({"name": "L"})).await;
     outcomes(&crm, "not_loopback", 3).await;
 }
+
+#[tokio::test]
+async fn what_one_request_caused_comes_together_or_apart() {
+    let crm = Crm::start().await;
+    let receiver = good().await;
+    subscribe(&crm, &receiver, &["add_lead"]).await;
+    let two = || crm.call("POST", "/api/v4/leads", json!([{"name": "a"}, {"name": "b"}]));
+    two().await.ok(200);
+    let told = receiver.wait_for(1).await;
+    assert_eq!(told[0].get("leads[add][1][name]").map(String::as_str), Some("b"));
+    crm.switch("hooks_of_one_request", json!("apart")).await;
+    two().await.ok(200);
+    let told = receiver.wait_for(3).await;
+    let name = |index: usize| told[index].get("leads[add][0][name]").map(String::as_str);
+    assert_eq!((name(1), name(2)), (Some("a"), Some("b")));
+}

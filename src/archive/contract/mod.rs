@@ -40,7 +40,7 @@ macro_rules! suite {
             async fn $name() {
                 let (store, _alive) = $make();
                 let run = $crate::archive::contract::$part::$name(&store);
-                tokio::time::timeout(std::time::Duration::from_secs(60), run).await.expect("within a minute");
+                tokio::time::timeout(std::time::Duration::from_mins(1), run).await.expect("within a minute");
             })+
         })+
     };

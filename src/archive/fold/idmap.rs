@@ -26,16 +26,14 @@ pub(super) fn follow(fold: &mut Fold, connection: &str, old: &RecordRef, new: &R
         if at == *old {
             return Err(Stop::Illegal(format!("{old} would become its own successor")));
         }
-        match read(&fold.rows, &keys::successor(connection, &at))? {
-            Some(next) => at = next,
-            None => {
-                fold.rows.put(key, new);
-                if !known {
-                    fold.rows.count(&keys::successors(connection), 1)?;
-                }
-                return Ok(());
+        let Some(next) = read(&fold.rows, &keys::successor(connection, &at))? else {
+            fold.rows.put(key, new);
+            if !known {
+                fold.rows.count(&keys::successors(connection), 1)?;
             }
-        }
+            return Ok(());
+        };
+        at = next;
     }
     Err(Stop::Illegal(format!("{old} has more than {DEPTH} successors")))
 }

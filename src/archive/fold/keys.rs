@@ -12,8 +12,8 @@ pub const NUMBER: usize = 6;
 
 /// The last six bytes. Positions in the ledger take four of them at most, see [`first_entry`].
 pub fn six(number: u64) -> [u8; NUMBER] {
-    let [_, _, a, b, c, d, e, f] = number.to_be_bytes();
-    [a, b, c, d, e, f]
+    let bytes = number.to_be_bytes();
+    *bytes.last_chunk().expect("six of eight bytes")
 }
 
 /// Most entries of one operation.

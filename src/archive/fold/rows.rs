@@ -18,8 +18,10 @@ use crate::domain::record::{RecordRef, Snapshot};
 pub type Row = (Vec<u8>, Vec<u8>);
 /// Rows one after the other.
 pub type Walk<'a> = Box<dyn Iterator<Item = Result<Row, ArchiveError>> + 'a>;
-/// New values; `None` takes a row away.
-pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// A new value; `None` takes a row away.
+pub type Change = Option<Vec<u8>>;
+/// New values by key.
+pub type Changes = BTreeMap<Vec<u8>, Change>;
 
 /// Rows, in the order of their keys.
 pub trait Rows {
@@ -171,7 +173,7 @@ pub struct Staged<'a> {
     /// What is to be written.
     pub changes: Changes,
     /// What stood in `changes` before, since [`begin`](Self::begin).
-    before: Vec<(Vec<u8>, Option<Option<Vec<u8>>>)>,
+    before: Vec<(Vec<u8>, Option<Change>)>,
 }
 
 impl<'a> Staged<'a> {

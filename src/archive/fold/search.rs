@@ -53,8 +53,8 @@ impl<'a> Candidates<'a> {
 }
 
 /// What the postings of a term begin with.
-pub(super) fn postings(term: &Term) -> Vec<u8> {
-    let mut key = keys::found_by(term, 0);
+pub(super) fn postings(term: Term) -> Vec<u8> {
+    let mut key = keys::found_by(&term, 0);
     key.truncate(key.len() - keys::NUMBER);
     key
 }

@@ -144,7 +144,7 @@ impl<'a> Shelf<'a> {
         }
         let query = filter.q.as_deref().map(Query::parse).unwrap_or_default();
         let mut lists: Vec<Vec<Vec<u8>>> =
-            query.terms(self.secret).iter().map(|terms| terms.iter().map(postings).collect()).collect();
+            query.terms(self.secret).iter().map(|terms| terms.iter().copied().map(postings).collect()).collect();
         if !filter.states.is_empty() {
             lists.push(filter.states.iter().map(|state| state_list(*state)).collect());
         }
@@ -227,12 +227,12 @@ impl<'a> Shelf<'a> {
             key.truncate(key.len() - keys::NUMBER);
             key
         });
-        let mut list: Vec<Vec<u8>> = states.collect();
-        if list.is_empty() {
-            list.push(b"o".to_vec());
+        let mut begins: Vec<Vec<u8>> = states.collect();
+        if begins.is_empty() {
+            begins.push(b"o".to_vec());
         }
         let below = cursor(filter.cursor.as_deref(), 'o')?.unwrap_or(number(self.rows, keys::LAST_SEQ)? + 1);
-        let mut candidates = Candidates::new(self.rows, vec![list], 0, below);
+        let mut candidates = Candidates::new(self.rows, vec![begins], 0, below);
         let limit = filter.limit.clamp(1, MOST);
         let mut rows = Vec::new();
         let mut last = 0;
@@ -279,7 +279,7 @@ impl<'a> Shelf<'a> {
     /// Jobs, newest first.
     pub fn jobs(&self, limit: usize, at: Option<&str>) -> Result<Page<Job>, ArchiveError> {
         let end = cursor(at, 'j')?.map_or_else(|| keys::after(b"j"), keys::job);
-        self.paged(self.rows.down(b"j", &end), limit, 'j', |_, value| self.whole_job(parse(value)?))
+        paged(self.rows.down(b"j", &end), limit, 'j', |_, value| self.whole_job(parse(value)?))
     }
 
     /// One job.
@@ -295,7 +295,7 @@ impl<'a> Shelf<'a> {
         let begin = u32::try_from(begin).map_err(|_| bad_cursor())?;
         let (from, mut to) = (keys::item(stream.0, begin), keys::item(stream.0, u32::MAX));
         to.push(0);
-        self.paged(self.rows.up(&from, &to), limit, 'i', |_, value| {
+        paged(self.rows.up(&from, &to), limit, 'i', |_, value| {
             let ItemRow(place, index, _) = parse(value)?;
             match &self.event(place)?.event {
                 Event::Applied { items } => items.get(index).cloned().ok_or_else(|| wrong("an item")),
@@ -307,27 +307,7 @@ impl<'a> Shelf<'a> {
     /// Events, newest first.
     pub fn audit(&self, limit: usize, at: Option<&str>) -> Result<Page<Recorded>, ArchiveError> {
         let end = cursor(at, 'a')?.map_or_else(|| keys::after(b"a"), keys::audit);
-        self.paged(self.rows.down(b"a", &end), limit, 'a', |_, value| self.frames.event(parse(value)?))
-    }
-
-    fn paged<T>(
-        &self,
-        walk: super::rows::Walk<'_>,
-        limit: usize,
-        kind: char,
-        whole: impl Fn(&[u8], &[u8]) -> Result<T, ArchiveError>,
-    ) -> Result<Page<T>, ArchiveError> {
-        let limit = limit.clamp(1, MOST);
-        let (mut rows, mut last) = (Vec::new(), 0);
-        for row in walk {
-            let (key, value) = row?;
-            if rows.len() == limit {
-                return Ok(Page { rows, next: Some(format!("{kind}{last}")) });
-            }
-            rows.push(whole(&key, &value)?);
-            last = keys::tail(&key);
-        }
-        Ok(Page { rows, next: None })
+        paged(self.rows.down(b"a", &end), limit, 'a', |_, value| self.frames.event(parse(value)?))
     }
 
     /// The record that now stands for `old`.
@@ -339,6 +319,25 @@ impl<'a> Shelf<'a> {
     pub fn number(&self, key: &[u8]) -> Result<u64, ArchiveError> {
         number(self.rows, key)
     }
+}
+
+fn paged<T>(
+    walk: super::rows::Walk<'_>,
+    limit: usize,
+    kind: char,
+    whole: impl Fn(&[u8], &[u8]) -> Result<T, ArchiveError>,
+) -> Result<Page<T>, ArchiveError> {
+    let limit = limit.clamp(1, MOST);
+    let (mut rows, mut last) = (Vec::new(), 0);
+    for row in walk {
+        let (key, value) = row?;
+        if rows.len() == limit {
+            return Ok(Page { rows, next: Some(format!("{kind}{last}")) });
+        }
+        rows.push(whole(&key, &value)?);
+        last = keys::tail(&key);
+    }
+    Ok(Page { rows, next: None })
 }
 
 fn wanted(filter: &EntryFilter, row: &EntryRow) -> bool {

@@ -89,8 +89,7 @@ fn longest<'a>(word: &'a str, lengths: &[usize]) -> Option<&'a str> {
 fn term(secret: &Secret, kind: u8, text: &str) -> Term {
     let mut hasher = blake3::Hasher::new_keyed(secret);
     hasher.update(&[kind]).update(text.as_bytes());
-    let [a, b, c, d, e, f, ..] = *hasher.finalize().as_bytes();
-    [a, b, c, d, e, f]
+    *hasher.finalize().as_bytes().first_chunk().expect("six of 32 bytes")
 }
 
 /// What a person is looking for. Every word has to match.

@@ -20,6 +20,9 @@ const HEAD: &[u8] = b"!head";
 /// Changes that take several batches, until all of them are in.
 const REDO: &[u8] = b"!redo";
 
+/// Length of a value that is taken away.
+const GONE: usize = 0xffff_ffff;
+
 /// Layout of the rows; another number means: rebuild.
 pub(crate) const VERSION: u32 = 1;
 
@@ -37,16 +40,16 @@ pub(crate) struct Head {
 pub(crate) struct Table(sled::Db);
 
 fn failed(error: &sled::Error) -> ArchiveError {
-    broken(error.to_string())
+    broken(&error.to_string())
 }
 
-fn broken(detail: String) -> ArchiveError {
+fn broken(detail: &str) -> ArchiveError {
     ArchiveError::Unusable(format!("its index cannot be used: {detail}; restart to rebuild it"))
 }
 
 /// sled panics on some damage; that is an error like any other.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, ArchiveError>) -> Result<T, ArchiveError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(broken("it panicked".to_owned())))
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(broken("it panicked")))
 }
 
 impl Table {
@@ -63,16 +66,14 @@ impl Table {
     /// Finishes what was cut off between its batches.
     pub(crate) fn redo(&self) -> Result<(), ArchiveError> {
         let Some(bytes) = Rows::get(self, REDO)? else { return Ok(()) };
-        let changes: Vec<(Vec<u8>, Option<Vec<u8>>)> = parse(&bytes)?;
-        self.write(changes.into_iter().collect())
+        self.write(unpacked(&bytes).ok_or_else(|| broken("its redo is cut short"))?)
     }
 
     /// Writes changes and how far they bring the rows: all or nothing, also if the process ends in between.
     pub(crate) fn apply(&self, mut changes: Changes, head: &Head) -> Result<(), ArchiveError> {
         changes.insert(HEAD.to_vec(), Some(write(head)));
         if changes.len() > BATCH {
-            let list: Vec<(&Vec<u8>, &Option<Vec<u8>>)> = changes.iter().collect();
-            self.0.insert(REDO, write(&list)).map_err(|error| failed(&error))?;
+            self.0.insert(REDO, packed(&changes)).map_err(|error| failed(&error))?;
             changes.insert(REDO.to_vec(), None);
         }
         self.write(changes)
@@ -102,6 +103,39 @@ impl Table {
     }
 }
 
+/// Key and value with their lengths; a value that is taken away has the length of none.
+fn packed(changes: &Changes) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (key, value) in changes {
+        let value = value.as_deref();
+        for (part, length) in
+            [(key.as_slice(), key.len()), (value.unwrap_or_default(), value.map_or(GONE, <[u8]>::len))]
+        {
+            bytes.extend_from_slice(&(length as u64).to_le_bytes()[..4]);
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes
+}
+
+fn unpacked(mut bytes: &[u8]) -> Option<Changes> {
+    let mut changes = Changes::new();
+    while !bytes.is_empty() {
+        let (_, key) = part(&mut bytes)?;
+        let (there, value) = part(&mut bytes)?;
+        changes.insert(key, there.then_some(value));
+    }
+    Some(changes)
+}
+
+fn part(bytes: &mut &[u8]) -> Option<(bool, Vec<u8>)> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    let (part, rest) = rest.split_at_checked(if length == GONE { 0 } else { length })?;
+    *bytes = rest;
+    Some((length != GONE, part.to_vec()))
+}
+
 fn put(batch: &mut sled::Batch, key: Vec<u8>, value: Option<Vec<u8>>) {
     match value {
         Some(value) => batch.insert(key, value),
@@ -122,5 +156,25 @@ impl Rows for Table {
     }
     fn down<'a>(&'a self, from: &[u8], to: &[u8]) -> Walk<'a> {
         Box::new(self.0.range(from..to).rev().map(row))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_cut_off_between_batches_is_finished() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let table = Table::open(dir.path()).expect("opened");
+        let mut changes: Changes = (0..200_u8).map(|n| (vec![b'a', n], Some(vec![n; 3]))).collect();
+        changes.insert(vec![b'a', 7], None);
+        table.0.insert([b'a', 7], "old").expect("inserted");
+        table.0.insert(REDO, packed(&changes)).expect("inserted");
+        table.redo().expect("redone");
+        assert_eq!(table.up(b"a", b"b").count(), 199);
+        assert_eq!(Rows::get(&table, &[b'a', 9]).expect("read"), Some(vec![9; 3]));
+        assert_eq!(Rows::get(&table, REDO).expect("read"), None);
+        assert!(unpacked(&packed(&changes)[1..]).is_none());
     }
 }

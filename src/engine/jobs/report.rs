@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::run::Run;
 use crate::archive::ArchiveError;
 use crate::crm::{CrmError, Fetched};
 use crate::domain::event::Event;
 use crate::domain::job::{Item, ItemState, Report, ReportedLoss};
-use crate::domain::record::{RecordRef, Snapshot};
+use crate::domain::record::{Association, RecordRef, Snapshot};
 use crate::domain::restore::{Difference, Loss};
 use crate::engine::EngineError;
 
@@ -16,6 +18,9 @@ use crate::engine::EngineError;
 const LOOKS: u32 = 3;
 /// How often a CRM that cannot answer now is asked before the report is closed without it.
 const TRIES: u32 = 6;
+
+/// By record: when the other end's snapshot was taken, and the link as seen from the record.
+type Remembered = BTreeMap<RecordRef, Vec<(Timestamp, Association)>>;
 
 /// What reading back one page came to.
 struct Page {
@@ -30,6 +35,7 @@ impl Run<'_> {
         let mut report = Report::default();
         let mut complete = true;
         let mut missing = Vec::new();
+        let remembered = self.remembered(&done).await?;
         let mut losses: BTreeMap<RecordRef, Vec<Loss>> = BTreeMap::new();
         for lost in self.losses() {
             losses.entry(lost.loss.record.clone()).or_default().push(lost.loss);
@@ -44,7 +50,7 @@ impl Run<'_> {
                     Fetched::Whole(is) => {
                         report.compared += 1;
                         let losses = losses.get(&item.record).map_or(&[][..], Vec::as_slice);
-                        report.differences.extend(self.compare(item, &is, losses).await?);
+                        report.differences.extend(self.compare(item, &is, losses, &remembered).await?);
                     }
                     Fetched::Absent => {
                         let reason = Some("not_read_back".to_owned());
@@ -94,14 +100,42 @@ impl Run<'_> {
         }
     }
 
-    async fn compare(&self, item: &Item, is: &Snapshot, losses: &[Loss]) -> Result<Vec<Difference>, EngineError> {
+    /// Links between records of this job as the earlier snapshot of the two remembers them. When the second record was
+    /// read, the first was gone already and the link with it; the job brings it back all the same.
+    async fn remembered(&self, done: &[Item]) -> Result<Remembered, EngineError> {
+        let roots: BTreeSet<&RecordRef> = done.iter().map(|item| &item.record).collect();
+        let mut remembered = Remembered::new();
+        for item in done {
+            let Some(entry) = self.engine.store.entry(item.entry).await? else { continue };
+            let Ok(snapshot) = self.engine.store.get(&entry.snapshot).await else { continue };
+            for link in snapshot.associations.into_iter().filter(|link| roots.contains(&link.to)) {
+                let turned = Association { from: link.to.clone(), to: link.from, metadata: link.metadata };
+                remembered.entry(link.to).or_default().push((snapshot.taken_at, turned));
+            }
+        }
+        Ok(remembered)
+    }
+
+    async fn compare(
+        &self,
+        item: &Item,
+        is: &Snapshot,
+        losses: &[Loss],
+        remembered: &Remembered,
+    ) -> Result<Vec<Difference>, EngineError> {
         let Some(entry) = self.engine.store.entry(item.entry).await? else { return Ok(Vec::new()) };
-        let was = match self.engine.store.get(&entry.snapshot).await {
+        let mut was = match self.engine.store.get(&entry.snapshot).await {
             Ok(was) => was,
             // Erased while the job ran: nothing is left to compare with.
             Err(ArchiveError::NotFound(_) | ArchiveError::Damaged { .. }) => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         };
+        let earlier = remembered.get(&item.record).into_iter().flatten().filter(|(taken, _)| *taken < was.taken_at);
+        let known: BTreeSet<&RecordRef> = was.associations.iter().map(|link| &link.to).collect();
+        let mut links: Vec<Association> =
+            earlier.filter(|(_, link)| !known.contains(&link.to)).map(|(_, link)| link.clone()).collect();
+        links.append(&mut was.associations);
+        was.associations = links;
         let successors = self.engine.successors_around(&was).await?;
         Ok(self.connection.connector.compare(&was, is, &|old| successors.get(old).cloned(), losses))
     }

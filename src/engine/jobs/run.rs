@@ -40,12 +40,12 @@ impl<'a> Makers<'a> {
     pub(super) fn of(plan: &'a Plan) -> Self {
         let roots = plan.steps.iter().filter(|step| step.root);
         // Not the skips: an older copy of a record is skipped beside the newest one, which is made.
-        let makes = |step: &&Step| match step.what {
+        let brings_back = |step: &&Step| match step.what {
             What::Recreate | What::Undelete => true,
             What::Skip => false,
             What::Relink | What::Set | What::Delete => step.root,
         };
-        let makers = plan.steps.iter().filter(makes);
+        let makers = plan.steps.iter().filter(brings_back);
         Self {
             by_entry: roots.map(|step| (step.entry, step)).collect(),
             by_record: makers.map(|step| (&step.record, step)).collect(),

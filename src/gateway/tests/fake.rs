@@ -152,6 +152,16 @@ impl Connector for Fake {
     async fn write(&self, _: Reach<'_>, _: &[&Step], _: Successor<'_>) -> Result<Vec<Written>, CrmError> {
         unimplemented!("nothing is restored here")
     }
+
+    async fn find_made(
+        &self,
+        _: Reach<'_>,
+        _: &[&Step],
+        _: jiff::Timestamp,
+        _: Successor<'_>,
+    ) -> Result<Vec<Option<RecordRef>>, CrmError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Events in a list, and records that have successors.

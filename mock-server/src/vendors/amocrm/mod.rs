@@ -1,5 +1,14 @@
 //! amoCRM (Kommo abroad). Section numbers in this folder are those of the project's fact sheet on amoCRM; its marks
 //! are `[D]` documented, `[P]` probed, `[U]` unverified and so a switch.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `auth, oauth` | tokens, and how they are got |
+//! | `hal, paging, validate, php` | envelopes, pages, errors by path, bracketed forms |
+//! | `v4` | the documented API |
+//! | `private, legacy` | routes that delete, probed and only heard of |
+//! | `drive` | files |
+//! | `delivery` | webhooks on their way |
 
 pub mod auth;
 pub mod delivery;
@@ -13,6 +22,7 @@ mod private;
 mod v4;
 mod validate;
 
+pub use private::delete_catalog;
 pub use v4::{edit_card, edit_note, edit_task};
 
 use http::{Method, StatusCode};

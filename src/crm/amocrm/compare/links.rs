@@ -8,14 +8,17 @@ use super::sheet::Sheet;
 use crate::crm::Successor;
 use crate::crm::amocrm::draft::links::{ids, link, said_main};
 use crate::crm::amocrm::rows::{self, embedded};
-use crate::domain::record::{RecordRef, Snapshot};
+use crate::domain::record::{Association, RecordRef, Snapshot};
 
 /// Links of a card: the other end under its newest name -> the name in the snapshot, and what the link says.
 type Links = BTreeMap<RecordRef, (RecordRef, Value)>;
 
 /// Compares them as a set, with main contact and quantity.
 pub fn links(sheet: &mut Sheet<'_>, was: &Snapshot, is: &Snapshot, successor: Successor<'_>) {
-    let old = read(was, |record| successor(record));
+    let mut old = read(was, |record| successor(record));
+    if matches!(was.of.object.as_str(), "leads" | "customers") {
+        one_main(was, &mut old);
+    }
     let new = read(is, |_| None);
     for (to, (name, says)) in &old {
         let now = new.get(to).map(|(_, says)| says);
@@ -25,6 +28,20 @@ pub fn links(sheet: &mut Sheet<'_>, was: &Snapshot, is: &Snapshot, successor: Su
     }
     for (to, (_, says)) in new.iter().filter(|(to, _)| !old.contains_key(*to)) {
         sheet.differ(&format!("links.{to}"), &Value::Null, says);
+    }
+}
+
+/// Such a card has one main contact. What an earlier snapshot of this restore told stands first among the associations,
+/// and tells how it was before the CRM made another contact main.
+fn one_main(was: &Snapshot, links: &mut Links) {
+    let main = |link: &&Association| serde_json::from_str(&link.metadata).is_ok_and(|says| said_main(&says));
+    let Some(first) = was.associations.iter().find(main) else { return };
+    for (name, says) in links.values_mut().filter(|(name, _)| *name != first.to) {
+        if name.object == "contacts"
+            && let Some(says) = says.as_object_mut()
+        {
+            says.remove("main_contact");
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Steps -> what is sent together: one address, at most 50 items, new ids inside.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -84,7 +86,34 @@ pub fn groups(steps: &[&Step], successor: Successor<'_>, pen: &mut Pen<'_>) -> V
             None => pen.refuse([at], "not_supported", "this step holds no write that this version understands"),
         }
     }
+    one_main(&mut groups, steps);
     groups
+}
+
+/// A card has one main contact. Where snapshots disagree, the one taken first tells how it was: after a main contact was
+/// deleted the CRM may have made another one main, and a later snapshot remembers that. Ids of entries sort by time.
+fn one_main(groups: &mut [Group], steps: &[&Step]) {
+    let links = || groups.iter().flat_map(|group| if let Group::Links(_, items) = group { &items[..] } else { &[] });
+    let mut first = BTreeMap::new();
+    for link in links().filter(|link| is_main(link)) {
+        let entry = steps[link.at].entry;
+        let speaker = first.entry(link.on.clone()).or_insert(entry);
+        *speaker = entry.min(*speaker);
+    }
+    for group in groups {
+        let Group::Links(_, items) = group else { continue };
+        for link in items.iter_mut().filter(|link| is_main(link)) {
+            if first.get(&link.on) != Some(&steps[link.at].entry)
+                && let Some(metadata) = link.value["metadata"].as_object_mut()
+            {
+                metadata.remove("is_main");
+            }
+        }
+    }
+}
+
+fn is_main(link: &Setting) -> bool {
+    link.value["metadata"]["is_main"] == true
 }
 
 fn add(groups: &mut Vec<Group>, new: Group) {

@@ -30,18 +30,19 @@ impl Post {
         *self.queue() = Queue::new(seed);
     }
 
-    /// Takes over what subscribers are to be told: what one request caused comes in one delivery each.
+    /// Takes over what subscribers are to be told about one request.
     pub fn collect(&self, world: &mut World) {
         if world.hooks.is_empty() {
             return;
         }
         let hooks: Vec<Hook> = world.hooks.drain(..).collect();
-        let now = world.clock.now_millis();
+        let (now, apart) = (world.clock.now_millis(), world.switches.is("hooks_of_one_request", "apart"));
         let mut queue = self.queue();
         for (id, webhook) in world.webhooks.iter().filter(|(_, webhook)| !webhook.disabled) {
-            let mut wanted = hooks.iter().filter(|hook| webhook.settings.contains(&hook.setting)).peekable();
-            if wanted.peek().is_some() {
-                queue.add(now, id, &webhook.destination, &form::body(wanted));
+            let wanted: Vec<&Hook> = hooks.iter().filter(|hook| webhook.settings.contains(&hook.setting)).collect();
+            let together = if apart { 1 } else { wanted.len().max(1) };
+            for items in wanted.chunks(together) {
+                queue.add(now, id, &webhook.destination, &form::body(items.iter().copied()));
             }
         }
         drop(queue);

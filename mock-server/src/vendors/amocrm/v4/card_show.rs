@@ -161,7 +161,8 @@ fn embedded(cx: &Cx, of: Ref, card: &Card) -> Value {
             parts.insert("loss_reason".into(), reason.into_iter().collect());
         }
         if asks("source") {
-            parts.insert("source".into(), lead.source.map_or(Value::Null, |id| json!({"id": id, "name": "Site"})));
+            let source = lead.source.and_then(|id| Some(json!({"id": id, "name": world.sources.get(id)?.name})));
+            parts.insert("source".into(), source.unwrap_or_default());
         }
     }
     Value::Object(parts)

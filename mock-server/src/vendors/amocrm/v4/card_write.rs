@@ -148,6 +148,13 @@ fn read_lead(world: &World, id: Option<u64>, item: &mut Item, patch: &mut CardPa
         patch.closed_at = item.number("closed_at").into();
     }
     if id.is_none() {
+        let source = item.embedded("source").and_then(|source| source.get("external_id")).and_then(Value::as_str);
+        if let Some(external) = source {
+            patch.source = world.sources.iter().find(|(_, row)| row.external_id == external).map(|(id, _)| id);
+            if patch.source.is_none() {
+                item.fault(not_a_choice("_embedded.source.external_id"));
+            }
+        }
         patch.contacts = read_ends(world, Kind::Contacts, item);
         patch.companies = read_ends(world, Kind::Companies, item).into_iter().map(|(id, _)| id).collect();
     }

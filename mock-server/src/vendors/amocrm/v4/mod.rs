@@ -1,12 +1,30 @@
 //! API v4: one file a noun; this one is the list of routes.
+//!
+//! | file | is |
+//! | --- | --- |
+//! | `batch` | writes of many items |
+//! | `account, users, roles` | who works here |
+//! | `card_read, card_filter, card_show, card_write` | leads, contacts, companies, customers |
+//! | `complex, unsorted` | leads that come in by other ways |
+//! | `pipelines, reasons` | where leads stand and why they were lost |
+//! | `customers, transactions` | segments and stages of customers, purchases, points, modes |
+//! | `catalogs, elements` | lists |
+//! | `fields, field_schema, field_values` | custom fields: routes, definitions, values |
+//! | `notes, note_filter, tasks, calls` | the timeline |
+//! | `tags, link_routes, files` | what hangs on a record |
+//! | `events, event_types, webhooks` | what happened |
+//! | `sources, channels` | small nouns |
 
 mod account;
 mod batch;
+mod calls;
 mod card_filter;
 mod card_read;
 mod card_show;
 mod card_write;
 mod catalogs;
+mod channels;
+mod complex;
 mod customers;
 mod elements;
 mod event_types;
@@ -20,9 +38,12 @@ mod note_filter;
 mod notes;
 pub mod pipelines;
 mod reasons;
+mod roles;
+mod sources;
 mod tags;
 mod tasks;
 mod transactions;
+mod unsorted;
 mod users;
 mod webhooks;
 
@@ -51,8 +72,16 @@ pub fn route(cx: &mut Cx, path: &[&str]) -> Answer {
         ["customers", "transactions", rest @ ..] => transactions::all(cx, rest),
         ["files", uuid, "links"] => files::holders(cx, uuid),
         ["account"] => account::answer(cx),
-        ["users", rest @ ..] => users::users(cx, rest),
-        ["roles", rest @ ..] => users::roles(cx, rest),
+        ["users", rest @ ..] => users::route(cx, rest),
+        ["roles", rest @ ..] => roles::route(cx, rest),
+        ["leads", "complex"] => complex::route(cx),
+        ["leads", "unsorted", rest @ ..] => unsorted::route(cx, rest),
+        ["calls"] => calls::route(cx),
+        ["sources", rest @ ..] => sources::route(cx, rest),
+        ["widgets", rest @ ..] => channels::widgets(cx, rest),
+        ["chats", "templates", rest @ ..] => channels::templates(cx, rest),
+        ["talks", id, rest @ ..] => channels::talk(cx, id, rest),
+        ["short_links"] => channels::short_links(cx),
         ["leads", "pipelines", rest @ ..] => pipelines::route(cx, rest),
         ["leads", "loss_reasons", rest @ ..] => reasons::route(cx, rest),
         ["customers", "segments", rest @ ..] if !rest.contains(&"custom_fields") => customers::segments(cx, rest),
@@ -116,6 +145,9 @@ fn one(cx: &mut Cx, of: Ref, path: &[&str]) -> Answer {
         ("POST", ["unlink"]) => link_routes::unlink(cx, of.kind, Some(of.id)),
         (_, [] | ["links" | "link" | "unlink"]) => no_method(),
         (_, ["notes", rest @ ..]) => notes::route(cx, of.kind, Some(of.id), rest),
+        ("GET", ["subscriptions"]) if matches!(of.kind, Kind::Leads | Kind::Customers) => {
+            channels::subscriptions(cx, of)
+        }
         (_, ["files"]) => files::of_record(cx, of),
         (_, ["transactions", rest @ ..]) if of.kind == Kind::Customers => transactions::of_customer(cx, of.id, rest),
         ("POST", ["bonus_points"]) if of.kind == Kind::Customers => transactions::bonus_points(cx, of.id),
