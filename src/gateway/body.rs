@@ -46,7 +46,9 @@ pub(super) async fn look(headers: &HeaderMap, mut body: Brought) -> Result<Looke
         0 | 1 => before.pop_front().unwrap_or_default(),
         _ => {
             let mut all = BytesMut::with_capacity(length);
-            before.iter().for_each(|data| all.extend_from_slice(data));
+            for data in &before {
+                all.extend_from_slice(data);
+            }
             all.freeze()
         }
     }))
