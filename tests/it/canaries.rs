@@ -5,21 +5,23 @@
 use std::path::Path;
 
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{ADMIN, CALLER, OWN, Setup, World};
 
-/// Every canary holds one of these, in any case; the phone is also looked for as digits.
-const WORDS: &[&str] = &["kanarowa7", "канарейкина", "+7 913 555-71-77", "9135557177", ADMIN, CALLER, OWN];
+/// Every canary holds one of these, in any case; the phone is also looked for as digits. Of the Cyrillic name the first
+/// letter is left out: escaped, a capital cannot be folded.
+const WORDS: &[&str] = &["kanarowa7", "анарейкина", "+7 913 555-71-77", "9135557177", ADMIN, CALLER, OWN];
 
 /// The canaries that are in these bytes.
 fn canaries(bytes: &[u8]) -> Vec<&'static str> {
     let text = String::from_utf8_lossy(bytes).to_lowercase();
     let as_json = |word: &str| {
-        let units = word
-            .encode_utf16()
-            .map(|unit| if unit < 128 { String::from(unit as u8 as char) } else { format!("\\u{unit:04x}") });
-        units.collect::<String>()
+        let unit = |unit: u16| match u8::try_from(unit) {
+            Ok(ascii) if ascii.is_ascii() => char::from(ascii).to_string(),
+            _ => format!("\\u{unit:04x}"),
+        };
+        word.encode_utf16().map(unit).collect::<String>()
     };
     WORDS.iter().copied().filter(|word| text.contains(word) || text.contains(&as_json(word))).collect()
 }
@@ -137,7 +139,7 @@ async fn refused_by_the_console(world: &World, said: &mut Said) {
         ("a cursor", ask(Method::GET, "/api/v1/entries?cursor=kanarowa7query")),
         ("a time", ask(Method::GET, "/api/v1/entries?deleted_after=kanarowa7query")),
         ("a state", ask(Method::GET, "/api/v1/entries?state=kanarowa7query")),
-        ("a connection", ask(Method::GET, "/api/v1/entries?connection=kanarowa7query&x=kanarowa7")),
+        ("a connection", ask(Method::GET, "/api/v1/entries?connection=kanarowa7query")),
         ("an entry", ask(Method::GET, "/api/v1/entries/kanarowa7path")),
         ("an operation", ask(Method::POST, "/api/v1/operations/kanarowa7path/undo")),
         ("a job", ask(Method::POST, "/api/v1/jobs/kanarowa7path/pause")),
@@ -243,10 +245,6 @@ fn a_canary_is_seen_however_it_is_written() {
     {
         assert!(!canaries(text.as_bytes()).is_empty(), "{text}");
     }
-    let escaped: Value =
-        serde_json::from_str("\"\\u043a\\u0430\\u043d\\u0430\\u0440\\u0435\\u0439\\u043a\\u0438\\u043d\\u0430\"")
-            .expect("JSON");
-    assert_eq!(escaped, "канарейкина");
-    assert!(!canaries(b"\\u043a\\u0430\\u043d\\u0430\\u0440\\u0435\\u0439\\u043a\\u0438\\u043d\\u0430").is_empty());
+    assert!(!canaries(b"\\u041a\\u0430\\u043d\\u0430\\u0440\\u0435\\u0439\\u043a\\u0438\\u043d\\u0430").is_empty());
     assert!(canaries(b"nobody").is_empty());
 }
