@@ -33,7 +33,8 @@ pub fn archive_options(config: &Config) -> durable::Options {
 
 /// The engine of this configuration over an open store.
 pub fn engine_over(config: &Config, store: Arc<dyn Store>) -> Result<Engine, Failure> {
-    let connections = config.connections.iter().map(connection).collect::<Result<Vec<_>, _>>()?;
+    let connections =
+        config.connections.iter().map(|configured| connection(config, configured)).collect::<Result<Vec<_>, _>>()?;
     Ok(Engine::new(store, connections, policy(config), Arc::new(SystemClock), Arc::new(RandomNames)))
 }
 
@@ -45,22 +46,22 @@ fn policy(config: &Config) -> Policy {
     }
 }
 
-pub(super) fn connection(configured: &Configured) -> Result<Connection, Failure> {
+pub(super) fn connection(config: &Config, configured: &Configured) -> Result<Connection, Failure> {
     let wrong = |why: String| Failure::usage(format!("connection {:?}: {why}", configured.name));
     let connector = vendors()
         .into_iter()
         .find(|vendor| vendor.vendor() == configured.vendor)
         .ok_or_else(|| wrong(format!("vendor {:?} is not known", configured.vendor)))?;
     let base = configured.upstream.parse().map_err(|_| wrong("upstream is not an address".to_owned()))?;
-    let token = configured.token().map_err(wrong)?;
+    let token = super::seal::token(config, configured).map_err(wrong)?;
     let has_own_token = token.is_some();
-    let config = UpstreamConfig {
+    let upstream = UpstreamConfig {
         token,
         requests_per_second: configured.requests_per_second,
         live_reserve: configured.requests_per_second.min(2),
         seed: rand::random(),
         ..UpstreamConfig::new(base)
     };
-    let upstream = Upstream::new(config).map_err(|error| wrong(error.to_string()))?;
+    let upstream = Upstream::new(upstream).map_err(|error| wrong(error.to_string()))?;
     Ok(Connection { name: configured.name.clone(), connector, upstream: Arc::new(upstream), has_own_token })
 }

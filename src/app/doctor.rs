@@ -73,7 +73,7 @@ pub async fn examine(file: Option<&Path>) -> Vec<Finding> {
         ));
     }
     for configured in &config.connections {
-        findings.extend(account(configured).await);
+        findings.extend(account(&config, configured).await);
     }
     findings
 }
@@ -145,9 +145,9 @@ fn room(config: &Config) -> Finding {
     }
 }
 
-async fn account(configured: &config::Connection) -> Vec<Finding> {
+async fn account(config: &Config, configured: &config::Connection) -> Vec<Finding> {
     let what = |part: &str| format!("connection {}: {part}", configured.name);
-    let built = match connection(configured) {
+    let built = match connection(config, configured) {
         Ok(built) => built,
         Err(failure) => return vec![found(&what("settings"), Level::Bad, failure.message, None)],
     };

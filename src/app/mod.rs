@@ -5,14 +5,17 @@
 //! | `world` | the real clock and real names |
 //! | `build` | a configuration becomes an engine |
 //! | `doctor` | what is wrong, without changing anything |
+//! | `seal` | tokens that lie sealed in the configuration |
 //! | `serve` | gateway and console until a signal |
 
 mod build;
 pub mod doctor;
+mod seal;
 mod serve;
 mod world;
 
 pub use build::{archive_options, engine_over};
+pub use seal::seal;
 pub use serve::{Running, serve, start};
 
 /// Why crm-undo does not run. `hint` is for the line after the message.

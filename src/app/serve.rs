@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::build::connection;
 use super::{Failure, archive_options, engine_over};
 use crate::archive::durable::Durable;
 use crate::archive::{ArchiveError, durable};
@@ -49,6 +50,10 @@ pub async fn start(
     let gateway_at =
         listening("gateway", config.gateway.listen, gateway::bind(config.gateway.listen, threads(config)))?;
     let console_at = listening("console", config.console.listen, TcpListener::bind(config.console.listen).await)?;
+    // A token that cannot be opened is told before a key or a journal is made.
+    for configured in &config.connections {
+        connection(config, configured)?;
+    }
     let options = archive_options(config);
     let store = tokio::task::spawn_blocking(move || durable::open(options))
         .await
@@ -69,6 +74,7 @@ pub async fn start(
             drain: ANSWERS,
             ..gateway::Limits::default()
         },
+        client_requests_per_second: config.gateway.client_requests_per_second,
     };
     let main = tokio::runtime::Handle::current();
     let proxy = gateway_at

@@ -51,6 +51,13 @@ pub struct Options {
     pub clock: Arc<dyn Clock>,
 }
 
+impl Options {
+    /// Where the key lies, unless it is given.
+    pub fn key_path(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.dir.join("archive.key"))
+    }
+}
+
 /// The store on disk.
 #[derive(Debug)]
 pub struct Durable {
@@ -82,8 +89,7 @@ fn open_with(options: Options, how: impl Fn(PathBuf) -> journal::Options) -> Res
     let sealer = if let Some(key) = &options.key {
         Sealer::with_key(key, &dir)?
     } else {
-        let file = options.key_file.clone().unwrap_or_else(|| options.dir.join("archive.key"));
-        Sealer::open_or_create(&file, &dir)?
+        Sealer::open_or_create(&options.key_path(), &dir)?
     };
     let name = blake3::Hash::from_bytes(blake3::derive_key("crm-undo 2026 index of", &sealer.mac(&[b"index of"])));
     let secret = blake3::derive_key("crm-undo 2026 search terms", &sealer.mac(&[b"search terms"]));

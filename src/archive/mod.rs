@@ -10,6 +10,7 @@
 //! | `contract` | the suite every store passes |
 //! | [`journal`] | append-only segments on disk, the truth |
 //! | [`sealed`] | the key, and sealing with it |
+//! | [`pocket`] | short secrets of the configuration, sealed with it |
 //!
 //! What the engine may rely on: when [`Store::commit`], [`Archive::put`] or [`Ledger::append`] has returned `Ok`, what
 //! was written survives a power cut. When one has returned an error, nothing of it counts.
@@ -21,6 +22,7 @@ pub mod fold;
 pub mod index;
 pub mod journal;
 pub mod memory;
+pub mod pocket;
 pub mod sealed;
 
 use async_trait::async_trait;

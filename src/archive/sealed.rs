@@ -43,42 +43,30 @@ impl Sealer {
     /// existing journal is [`ArchiveError::BadKey`]: a new key would open nothing of it.
     pub fn open_or_create(key_file: &Path, dir: &Path) -> Result<Self, ArchiveError> {
         make_dir(dir)?;
-        let text = match fs::read_to_string(key_file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if has_journal(dir)? {
-                    return Err(ArchiveError::BadKey(format!(
-                        "{} is missing and a journal exists; put the key file back, from where you keep its copy",
-                        key_file.display()
-                    )));
-                }
-                if let Some(parent) = key_file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                    make_dir(parent)?;
-                }
-                let line = format!("{KEY_LINE}{}\n", hex(&random::<32>()?));
-                publish(key_file, &line).map_err(|error| failed("make the key file", &error))?;
-                fs::read_to_string(key_file).map_err(|error| failed("read the key file", &error))?
-            }
-            Err(error) => return Err(failed("read the key file", &error)),
-        };
-        let key = text.trim().strip_prefix(KEY_LINE).and_then(unhex::<32>).ok_or_else(|| {
+        if let Some(key) = read_key(key_file)? {
+            return Self::in_dir(&key, dir);
+        }
+        let missing = |when: &str| {
             ArchiveError::BadKey(format!(
-                "{} does not hold `{KEY_LINE}<64 hex digits>`; put the key file back, from where you keep its copy",
+                "{} is missing{when}; put the key file back, from where you keep its copy",
                 key_file.display()
             ))
-        })?;
-        Self::in_dir(&key, dir)
+        };
+        if has_journal(dir)? {
+            return Err(missing(" and a journal exists"));
+        }
+        if let Some(parent) = key_file.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            make_dir(parent)?;
+        }
+        let line = format!("{KEY_LINE}{}\n", hex(&random::<32>()?));
+        publish(key_file, &line).map_err(|error| failed("make the key file", &error))?;
+        Self::in_dir(&read_key(key_file)?.ok_or_else(|| missing(""))?, dir)
     }
 
     /// A key given by the caller: 64 hex digits or base64 of 32 bytes.
     pub fn with_key(key: &SecretString, dir: &Path) -> Result<Self, ArchiveError> {
+        let key = parse_key(key)?;
         make_dir(dir)?;
-        let text = key.expose_secret().trim();
-        let text = text.strip_prefix(KEY_LINE.trim_end()).unwrap_or(text).trim();
-        let decoded = unhex::<32>(text).or_else(|| STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()));
-        let key = decoded.ok_or_else(|| {
-            ArchiveError::BadKey("the given key is neither 64 hex digits nor base64 of 32 bytes".to_owned())
-        })?;
         Self::in_dir(&key, dir)
     }
 
@@ -180,6 +168,31 @@ impl Sealer {
         mac.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         mac
     }
+}
+
+/// The key in a file; `None` if there is no such file.
+pub(super) fn read_key(key_file: &Path) -> Result<Option<[u8; 32]>, ArchiveError> {
+    let text = match fs::read_to_string(key_file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("read the key file", &error)),
+    };
+    let key = text.trim().strip_prefix(KEY_LINE).and_then(unhex::<32>);
+    key.map(Some).ok_or_else(|| {
+        ArchiveError::BadKey(format!(
+            "{} does not hold `{KEY_LINE}<64 hex digits>`; put the key file back, from where you keep its copy",
+            key_file.display()
+        ))
+    })
+}
+
+/// A key given as text: 64 hex digits or base64 of 32 bytes.
+pub(super) fn parse_key(key: &SecretString) -> Result<[u8; 32], ArchiveError> {
+    let text = key.expose_secret().trim();
+    let text = text.strip_prefix(KEY_LINE.trim_end()).unwrap_or(text).trim();
+    let decoded = unhex::<32>(text).or_else(|| STANDARD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()));
+    decoded
+        .ok_or_else(|| ArchiveError::BadKey("the given key is neither 64 hex digits nor base64 of 32 bytes".to_owned()))
 }
 
 /// Writes a small file that is there whole or not at all, 0600; leaves the one that is there already.

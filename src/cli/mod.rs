@@ -6,6 +6,7 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `bin` `restore` `job` `check` `token` | one command each, over the console |
+//! | `seal` | a token from stdin, sealed on stdout |
 //! | `doctor` | what is wrong with the configuration, the disk and the CRM |
 //! | `demo` | the whole story against the bundled mock |
 //! | `client` | how they talk to the console |
@@ -21,6 +22,7 @@ mod doctor;
 mod exit;
 mod job;
 mod restore;
+mod seal;
 mod text;
 mod token;
 
@@ -76,6 +78,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Seal a connection's token for the configuration: reads it from stdin, prints the sealed text.
+    Seal {
+        /// Configuration file, as for `serve`.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Give, list and take access to the console.
     #[command(subcommand)]
     Token(token::Token),
@@ -98,6 +106,7 @@ pub fn run() -> ExitCode {
         Command::Serve { config } => crate::app::serve(config.as_deref()),
         #[cfg(feature = "demo")]
         Command::Demo { once } => demo::run(once),
+        Command::Seal { config } => ended(seal::run(config.as_deref())),
         command => match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => ended(runtime.block_on(carry_out(&command, &cli.whereabouts))),
             Err(error) => ended(Err(Trouble::new(Exit::Failed, format!("the runtime could not start: {error}")))),
@@ -118,7 +127,7 @@ async fn carry_out(command: &Command, whereabouts: &Whereabouts) -> Outcome {
         Command::Job(job) => job::run(job, &client, json).await,
         Command::Check => check::run(&client, json).await,
         Command::Token(token) => token::run(token, &client, json).await,
-        Command::Serve { .. } | Command::Doctor { .. } => Ok(Exit::Ok),
+        Command::Serve { .. } | Command::Doctor { .. } | Command::Seal { .. } => Ok(Exit::Ok),
         #[cfg(feature = "demo")]
         Command::Demo { .. } => Ok(Exit::Ok),
     }

@@ -125,11 +125,17 @@ impl Connection {
             return Ok(None);
         };
         let secret = secret.trim();
-        if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("a token is visible ASCII characters without spaces".to_owned());
-        }
+        is_token(secret)?;
         Ok(Some(SecretString::from(secret)))
     }
+}
+
+/// Whether a text can be sent as a token; else why not, without the text.
+pub fn is_token(text: &str) -> Result<(), String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("a token is visible ASCII characters without spaces".to_owned());
+    }
+    Ok(())
 }
 
 /// The configuration cannot be used. One line a reason.
@@ -139,8 +145,28 @@ pub struct BadConfig(pub Vec<String>);
 
 /// Reads and checks everything. `file`: as named by a person; without one, `crm-undo.toml` here if there is one.
 pub fn load(file: Option<&Path>) -> Result<Config, BadConfig> {
+    let config = read(file)?;
+    match check::check(&config) {
+        problems if problems.is_empty() => Ok(config),
+        problems => {
+            let place = place(found(file));
+            Err(BadConfig(problems.into_iter().map(|problem| format!("{place}: {problem}")).collect()))
+        }
+    }
+}
+
+fn found(file: Option<&Path>) -> Option<&Path> {
     let usual = Path::new(USUAL_FILE);
-    let file = file.or_else(|| usual.exists().then_some(usual));
+    file.or_else(|| usual.exists().then_some(usual))
+}
+
+fn place(file: Option<&Path>) -> String {
+    file.map_or_else(|| "the configuration".to_owned(), |file| file.display().to_string())
+}
+
+/// Reads everything and checks only that each key is one and has a value of its kind.
+pub fn read(file: Option<&Path>) -> Result<Config, BadConfig> {
+    let file = found(file);
     let mut figment = Figment::from(Toml::string(DEFAULTS));
     if let Some(file) = file {
         // figment passes over a file that is not there; a person who named one wants to know.
@@ -149,16 +175,12 @@ pub fn load(file: Option<&Path>) -> Result<Config, BadConfig> {
         })?;
         figment = figment.merge(Toml::string(&text));
     }
-    let place = file.map_or_else(|| "the configuration".to_owned(), |file| file.display().to_string());
+    let place = place(file);
     // Single underscores belong to the CLI and the secrets (CRM_UNDO_TOKEN, CRM_UNDO_CONSOLE).
-    let config: Config = figment
+    figment
         .merge(Env::prefixed("CRM_UNDO__").split("__"))
         .extract()
-        .map_err(|errors| BadConfig(errors.into_iter().map(|error| worded(&place, &error)).collect()))?;
-    match check::check(&config) {
-        problems if problems.is_empty() => Ok(config),
-        problems => Err(BadConfig(problems.into_iter().map(|problem| format!("{place}: {problem}")).collect())),
-    }
+        .map_err(|errors| BadConfig(errors.into_iter().map(|error| worded(&place, &error)).collect()))
 }
 
 /// figment's reason, with the key's path and without a secret: values of tokens are never shown.

@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::*;
 
-fn read(text: &str) -> Result<Config, BadConfig> {
+fn loaded(text: &str) -> Result<Config, BadConfig> {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(text.as_bytes()).expect("written");
     load(Some(file.path()))
@@ -12,7 +12,7 @@ fn read(text: &str) -> Result<Config, BadConfig> {
 
 #[test]
 fn nothing_at_all_is_a_configuration() {
-    let config = read("").expect("defaults are whole");
+    let config = loaded("").expect("defaults are whole");
     assert_eq!(config.gateway.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.console.listen.to_string(), "127.0.0.1:8081");
     assert_eq!(config.policy.retention_days, 90);
@@ -26,7 +26,7 @@ fn the_example_of_the_default_file_is_one() {
         .skip_while(|line| !line.starts_with("# [[connections]]"))
         .map(|line| line.trim_start_matches("# ").replace("token_env = \"ACME_TOKEN\"", "token = \"t\"") + "\n")
         .collect();
-    let config = read(&example).expect("the example");
+    let config = loaded(&example).expect("the example");
     assert_eq!(config.connections[0].name, "acme");
     assert_eq!(config.connections[0].requests_per_second, 7);
 }
@@ -47,14 +47,14 @@ fn the_example_of_the_default_file_is_one() {
 )]
 #[case("this is not toml", "the configuration|expected")]
 fn what_is_wrong_is_said(#[case] text: &str, #[case] expected: &str) {
-    let error = read(text).expect_err("it is wrong").to_string();
+    let error = loaded(text).expect_err("it is wrong").to_string();
     assert!(expected.split('|').any(|word| error.contains(word)), "{error}");
 }
 
 #[test]
 fn everything_wrong_is_said_at_once() {
     let one = "[[connections]]\nname = \"a\"\nvendor = \"amocrm\"\nupstream = \"https://a.example\"\n";
-    let error = read(&format!("[policy]\nretention_days = 0\n{one}{one}")).expect_err("it is wrong");
+    let error = loaded(&format!("[policy]\nretention_days = 0\n{one}{one}")).expect_err("it is wrong");
     assert!(error.0.len() >= 4, "{error}");
 }
 
@@ -62,7 +62,7 @@ fn everything_wrong_is_said_at_once() {
 fn a_wrong_token_is_never_shown() {
     let text = "[[connections]]\nname = \"a\"\nvendor = \"amocrm\"\nupstream = \"https://a.example\"\ntoken = ";
     for secret in ["[\"s3cr3t-of-acme\"]", "\"s3cr3t-of-acme with spaces\""] {
-        let error = read(&format!("{text}{secret}")).expect_err("it is wrong").to_string();
+        let error = loaded(&format!("{text}{secret}")).expect_err("it is wrong").to_string();
         assert!(!error.contains("s3cr3t"), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 
+use super::params::expected;
 use super::problem::Problem;
 
 /// Far above any honest call: 10,000 entry ids are 400 KB.
@@ -61,7 +62,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
         }
         let bytes = read(&parts.headers, body).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, "bad_body", format!("the body cannot be understood: {error}"))
+            let (line, column) = (error.line(), error.column());
+            let detail = format!("the body cannot be understood at line {line}, column {column}: {}", expected(&error));
+            Problem::new(StatusCode::BAD_REQUEST, "bad_body", detail)
                 .hint("/api/openapi.json shows what this call takes")
         })
     }

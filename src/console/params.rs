@@ -22,6 +22,19 @@ const MOST: usize = 200;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Params(BTreeMap<String, String>);
 
+/// What serde would have taken, without what it was given: that may be somebody's name.
+pub(super) fn expected(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    // The place, where it is told, and before it what was expected stand at the end.
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    match text.rfind("expected ") {
+        _ if text.starts_with("missing field") => text.to_owned(),
+        Some(at) => text[at..].to_owned(),
+        None if error.is_data() => "it lacks something, or has it twice".to_owned(),
+        None => "it is not JSON".to_owned(),
+    }
+}
+
 impl Params {
     /// Reads a raw query.
     pub(super) fn read(query: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
@@ -58,8 +71,9 @@ impl Params {
     /// Words of an enum, with commas between them; empty if not given.
     pub(super) fn words<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, Problem> {
         let Some(text) = self.text(name)? else { return Ok(Vec::new()) };
-        // serde's own message lists the words there are.
-        let one = |word: &str| serde_json::from_value(word.into()).map_err(|error| Problem::bad_value(name, error));
+        let one = |word: &str| {
+            serde_json::from_value(word.into()).map_err(|error| Problem::bad_value(name, expected(&error)))
+        };
         text.split(',').map(|word| one(word.trim())).collect()
     }
 

@@ -277,6 +277,12 @@ impl Engine {
         );
         match (answer, state) {
             (Some(answer), OperationState::Refused) => DeleteAnswer::Forwarded { answer, operation: None },
+            // An answer that says nothing, with a status that a script would take for success.
+            (Some(answer), OperationState::Unknown)
+                if answer.status.is_success() && matches!(verdict, Verdict::Unclear(_)) =>
+            {
+                DeleteAnswer::Unknown { operation, until }
+            }
             (Some(answer), _) => DeleteAnswer::Forwarded { answer, operation: undo },
             (None, _) => DeleteAnswer::Unknown { operation, until },
         }

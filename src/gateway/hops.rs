@@ -10,6 +10,8 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// What is said about a client to the CRM, made once for each connection.
 #[derive(Clone, Debug)]
 pub(super) struct Origin {
+    /// Where it asks from.
+    pub(super) peer: IpAddr,
     address: HeaderValue,
     forwarded: HeaderValue,
 }
@@ -20,7 +22,7 @@ impl Origin {
         let address = address.to_canonical();
         let named = if address.is_ipv6() { format!("for=\"[{address}]\"") } else { format!("for={address}") };
         let value = |text: String| HeaderValue::from_str(&text).expect("an address is visible ASCII");
-        Self { address: value(address.to_string()), forwarded: value(named) }
+        Self { peer: address, address: value(address.to_string()), forwarded: value(named) }
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::callers::Callers;
 use super::hops::Origin;
 use super::hosts::Hosts;
 use super::links::Address;
@@ -79,10 +80,11 @@ impl Bound {
             by_address: Mutex::default(),
             draining: AtomicBool::new(false),
         });
+        let callers = Callers::new(settings.client_requests_per_second).map(Arc::new);
         let mut threads = Vec::new();
         for (number, listener) in self.listeners.into_iter().enumerate() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let desk = Arc::new(desk(engine.clone(), &settings, main.clone()));
+            let desk = Arc::new(desk(engine.clone(), &settings, main.clone(), callers.clone()));
             let (door, shutdown) = (Arc::clone(&door), shutdown.clone());
             let (tell, told) = oneshot::channel();
             thread::Builder::new().name(format!("gateway-{number}")).spawn(move || {
@@ -154,7 +156,7 @@ impl Drop for Place {
     }
 }
 
-fn desk(engine: Engine, settings: &Settings, main: tokio::runtime::Handle) -> Desk {
+fn desk(engine: Engine, settings: &Settings, main: tokio::runtime::Handle, callers: Option<Arc<Callers>>) -> Desk {
     let accounts: Vec<Account> = engine
         .connections()
         .values()
@@ -169,7 +171,7 @@ fn desk(engine: Engine, settings: &Settings, main: tokio::runtime::Handle) -> De
     let hosts = Hosts::new(settings, &names);
     let relayed = metrics::counter!("crm_undo_gateway_relayed_total");
     let refused = metrics::counter!("crm_undo_gateway_refused_total");
-    Desk { engine, accounts, hosts, main, relayed, refused }
+    Desk { engine, accounts, hosts, callers, main, relayed, refused }
 }
 
 /// One thread's life. Whether every answer under way was finished.

@@ -6,11 +6,13 @@
 //! | `listen` | sockets, threads, connections, the drain |
 //! | `pulse` | the clocks of one connection: slow clients are cut, not waited for |
 //! | `admit` | what every request must be before anybody looks at its meaning |
+//! | `callers` | how many requests a second one client may send |
 //! | `canonical` | one path, read the same by us and by the CRM; pure |
 //! | `hosts` | which connection a `Host` chooses |
 //! | `hops` | headers that end here, headers that begin here |
 //! | `serve` | what a thread serves with, and how it receives a request |
 //! | `visit` | the way of one request that was admitted |
+//! | `body` | the body of a write that streams, where it may name an old id |
 //! | `rename` | old ids in a request, in the words of the records that replaced them |
 //! | `refusal` | what is answered instead of the CRM's answer |
 //! | `undo` | the answer to a delete |
@@ -21,6 +23,8 @@
 //! core; a request that destroys something runs on the main runtime, so that no gateway thread can cut it.
 
 mod admit;
+mod body;
+mod callers;
 mod canonical;
 mod hops;
 mod hosts;
@@ -49,4 +53,6 @@ pub struct Settings {
     pub hosts: Vec<(String, Vec<String>)>,
     /// Patience and numbers.
     pub limits: Limits,
+    /// Requests a second of one client (one token, else one address); 0: no cap.
+    pub client_requests_per_second: u32,
 }

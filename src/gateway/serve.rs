@@ -9,6 +9,7 @@ use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 
 use super::admit;
+use super::callers::Callers;
 use super::hops::{self, Origin};
 use super::hosts::Hosts;
 use super::links::Address;
@@ -37,6 +38,8 @@ pub(super) struct Desk {
     pub(super) engine: Engine,
     pub(super) accounts: Vec<Account>,
     pub(super) hosts: Hosts,
+    /// Without one, clients may ask as often as they like.
+    pub(super) callers: Option<Arc<Callers>>,
     /// Where deletes run.
     pub(super) main: tokio::runtime::Handle,
     pub(super) relayed: metrics::Counter,
@@ -59,7 +62,7 @@ impl Desk {
             Ok(account) => self.visit(&self.accounts[account], parts, body, pulse, origin).await,
             Err(refusal) => {
                 doubtful = true;
-                self.turn_away(&parts, body, pulse, &refusal).await
+                self.turn_away(None, &parts, body, pulse, &refusal).await
             }
         };
         if doubtful || pulse.body_broke() {
@@ -68,8 +71,16 @@ impl Desk {
         Ok(response.map(|body| Answered { body, pulse: Arc::clone(pulse) }))
     }
 
-    /// A request that was not admitted. Without a connection its vendor is only known if there is but one.
-    async fn turn_away(&self, parts: &Parts, body: Incoming, pulse: &Arc<Pulse>, refusal: &Refusal) -> Response<Flow> {
+    /// A request that was not admitted. Nothing is written down, so that a flood costs no disk. Without an account its
+    /// vendor is only known if there is but one.
+    async fn turn_away(
+        &self,
+        account: Option<&Account>,
+        parts: &Parts,
+        body: Incoming,
+        pulse: &Arc<Pulse>,
+        refusal: &Refusal,
+    ) -> Response<Flow> {
         self.refused.increment(1);
         if !parts.headers.contains_key(header::EXPECT) {
             listen_on(Brought { body, pulse: Arc::clone(pulse) }).await;
@@ -79,7 +90,7 @@ impl Desk {
             .filter(|first| self.accounts.iter().all(|account| account.connector.vendor() == first.connector.vendor()));
         let head =
             Head { method: &parts.method, path: parts.uri.path(), query: parts.uri.query(), headers: &parts.headers };
-        match one_vendor {
+        match account.or(one_vendor) {
             Some(account) => worded(Some(&*account.connector), &head, refusal),
             None => worded(None, &head, refusal),
         }
@@ -93,6 +104,11 @@ impl Desk {
         pulse: &Arc<Pulse>,
         origin: &Origin,
     ) -> Response<Flow> {
+        if let Some(callers) = &self.callers
+            && let Err(refusal) = callers.admit(&parts.headers, origin.peer)
+        {
+            return self.turn_away(Some(account), &parts, body, pulse, &refusal).await;
+        }
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let own_address = host
             .filter(|host| !host.eq_ignore_ascii_case(account.upstream.host()))

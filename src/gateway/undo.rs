@@ -28,7 +28,7 @@ pub(super) fn answer(dialect: &dyn Dialect, head: &Head<'_>, answer: DeleteAnswe
         DeleteAnswer::Gone(response) | DeleteAnswer::Refused(response) => response.map(Flow::whole),
         DeleteAnswer::Unknown { operation, until } => {
             let detail = format!(
-                "the CRM's answer is missing, so it is not known yet whether the records were deleted; their snapshot \
+                "the CRM's answer is missing or says nothing, so it is not known yet whether the records were deleted; their snapshot \
                  is safe, and operation {operation} will say what became of them"
             );
             let hint = format!("look at /api/v1/operations/{operation}; the same request again joins it");

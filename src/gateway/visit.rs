@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, h
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
+use super::body::{self, Looked};
 use super::canonical::{self, Reading};
 use super::pulse::{Brought, Pulse};
 use super::refusal::{
@@ -95,13 +96,39 @@ impl Visit<'_> {
         }
     }
 
-    async fn stream(mut self, body: Brought) -> Response<Flow> {
-        if let Some(renamed) = rename::rename(&self.desk.engine, self.account, &self.head(), &Bytes::new()).await
-            && (!self.take_name(&renamed) || self.triage(self.target.path()) != Triage::Stream)
-        {
-            return self.refuse(body, not_understood("with new ids it is no longer the request it was")).await;
+    async fn stream(self, body: Brought) -> Response<Flow> {
+        if self.desk.engine.bin().successors(&self.account.name) == 0 {
+            return self.relay(body.into_flow()).await;
         }
-        self.relay(body.into_flow()).await
+        // Boxed, as above: most accounts have no old ids.
+        Box::pin(self.stream_in_new_ids(body)).await
+    }
+
+    async fn stream_in_new_ids(mut self, body: Brought) -> Response<Flow> {
+        let looked = if self.parts.method.is_safe() {
+            Looked::Streams(body.into_flow())
+        } else {
+            match body::look(&self.parts.headers, body).await {
+                Ok(looked) => looked,
+                Err(_) => return self.say(&broken_body()),
+            }
+        };
+        let (bytes, streams) = match looked {
+            Looked::Whole(bytes) => (bytes, None),
+            Looked::Streams(flow) => (Bytes::new(), Some(flow)),
+        };
+        let renamed = rename::rename(&self.desk.engine, self.account, &self.head(), &bytes).await;
+        let mut flow = streams.unwrap_or_else(|| Flow::whole(bytes));
+        if let Some(renamed) = renamed {
+            if !self.take_name(&renamed) || self.triage(self.target.path()) != Triage::Stream {
+                return self.refuse(flow, not_understood("with new ids it is no longer the request it was")).await;
+            }
+            if let Some(changed) = renamed.body {
+                flow = Flow::whole(changed);
+                self.parts.headers.remove(header::CONTENT_LENGTH);
+            }
+        }
+        self.relay(flow).await
     }
 
     async fn buffer(mut self, mut body: Brought, cap: usize) -> Response<Flow> {
@@ -239,7 +266,10 @@ impl Visit<'_> {
     }
 
     /// Refuses and writes it down; the sender may finish what he has to say.
-    async fn refuse(self, body: Brought, refusal: Refusal) -> Response<Flow> {
+    async fn refuse<B>(self, body: B, refusal: Refusal) -> Response<Flow>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         if !self.parts.method.is_safe() || matches!(refusal.code, "not_understood" | "unreadable_delete") {
             let (engine, name) = (self.desk.engine.clone(), self.account.name.clone());
             let (by, code) = (caller(&self.parts.headers), refusal.code);
@@ -262,7 +292,7 @@ impl Brought {
 }
 
 /// A socket closed on unread bytes takes the answer with it.
-pub(super) async fn listen_on(mut body: Brought) {
+pub(super) async fn listen_on(mut body: impl Body<Data = Bytes> + Unpin) {
     if body.is_end_stream() {
         return;
     }

@@ -40,8 +40,8 @@ fn word(value: &impl Serialize) -> String {
 
 /// An id from a path. What is no id cannot be the name of anything, so it is not found either.
 fn id<T: FromStr>(kind: &str, text: &str) -> Result<T, Problem> {
-    let shown: String = text.chars().take(64).collect();
-    text.parse().map_err(|_| Problem::not_found(format_args!("{kind} {shown:?}")))
+    // Not shown: what is no id may be somebody's name.
+    text.parse().map_err(|_| Problem::not_found(format_args!("{kind} with this id")))
 }
 
 /// For a list that found nothing: whether that is because the connection it was asked about does not exist. Entries of
@@ -50,7 +50,7 @@ fn known_connection(console: &Console, name: Option<&str>) -> Result<(), Problem
     match name {
         Some(name) if !console.engine.connections().contains_key(name) => {
             let known: Vec<&str> = console.engine.connections().keys().map(String::as_str).collect();
-            Err(Problem::bad_value("connection", format_args!("there is no connection {name:?}"))
+            Err(Problem::bad_value("connection", "there is no connection of this name")
                 .hint(format!("configured are: {}", known.join(", "))))
         }
         _ => Ok(()),

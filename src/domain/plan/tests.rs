@@ -254,13 +254,6 @@ fn what_is_an_entry_and_a_part_of_its_parent_is_made_once() {
 }
 
 #[test]
-fn of_two_entries_of_one_record_the_newer_wins() {
-    let sketch = plan(vec![wanted(1, "leads/1", vec![]), wanted(2, "leads/1", vec![])], &facts(&[]));
-    assert_eq!(told(&sketch), ["skip leads/1 newer_copy", "recreate leads/1"]);
-    assert_eq!(sketch.basis[0].0, EntryId(Uuid::from_u128(2)));
-}
-
-#[test]
 fn records_that_are_their_own_ancestors_are_refused() {
     let one = child_of(wanted(1, "leads/1", vec![]), "leads/2");
     let two = child_of(wanted(2, "leads/2", vec![]), "leads/1");

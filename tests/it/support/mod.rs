@@ -3,6 +3,9 @@
 // Each module of the test uses some of this.
 #![allow(dead_code)]
 
+mod program;
+mod raw;
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,6 +16,9 @@ use mock_server::{MockServer, Options};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+pub use program::Program;
+pub use raw::{Message, Raw, exchange};
 
 /// The console's first administrator in every test.
 pub const ADMIN: &str = "admin-token-of-a-test";
@@ -35,10 +41,14 @@ pub struct Setup {
     pub own_token: bool,
     /// Free bytes the archive asks for.
     pub min_free_bytes: u64,
+    /// More lines of `[gateway]`.
+    pub gateway: String,
     /// More lines of configuration, before the connection.
     pub config: String,
     /// Host values of the connection.
     pub hosts: Vec<String>,
+    /// `RUST_LOG` of the program.
+    pub rust_log: &'static str,
 }
 
 impl Default for Setup {
@@ -50,8 +60,10 @@ impl Default for Setup {
             requests_per_second: 0,
             own_token: true,
             min_free_bytes: 1,
+            gateway: String::new(),
             config: String::new(),
             hosts: Vec::new(),
+            rust_log: "info",
         }
     }
 }
@@ -65,6 +77,7 @@ pub struct World {
     pub http: reqwest::Client,
     pub log: Arc<Mutex<Vec<String>>>,
     child: Child,
+    rust_log: &'static str,
 }
 
 impl World {
@@ -90,10 +103,11 @@ impl World {
         let dir = tempfile::tempdir().expect("a directory");
         let token = if setup.own_token { format!("token = \"{OWN}\"") } else { String::new() };
         let config = format!(
-            "data_dir = \"{}\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"127.0.0.1:0\"\n\
+            "data_dir = \"{}\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n{}[console]\nlisten = \"127.0.0.1:0\"\n\
              [archive]\nmin_free_bytes = {}\n{}\n[[connections]]\nname = \"acme\"\nvendor = \"amocrm\"\n\
              upstream = \"{}\"\n{token}\nrequests_per_second = {}\nhosts = {:?}\n",
             dir.path().join("data").display(),
+            setup.gateway,
             setup.min_free_bytes,
             setup.config,
             mock.url().trim_end_matches('/'),
@@ -102,9 +116,9 @@ impl World {
         );
         std::fs::write(dir.path().join("crm-undo.toml"), config).expect("the configuration is written");
         let log = Arc::new(Mutex::new(Vec::new()));
-        let (child, gateway, console) = launch(dir.path(), &log);
+        let (child, gateway, console) = launch(dir.path(), &log, setup.rust_log);
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().expect("a client");
-        Self { mock, gateway, console, dir, http, log, child }
+        Self { mock, gateway, console, dir, http, log, child, rust_log: setup.rust_log }
     }
 
     /// Reached under these Host values only.
@@ -114,14 +128,14 @@ impl World {
 
     /// Starts the program again on the same directory, after [`terminate`](Self::terminate).
     pub fn start_again(&mut self) {
-        (self.child, self.gateway, self.console) = launch(self.dir.path(), &self.log);
+        (self.child, self.gateway, self.console) = launch(self.dir.path(), &self.log, self.rust_log);
     }
 
     /// Kills the program as a power switch would, and starts it again on the same directory.
     pub fn kill_and_restart(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
-        (self.child, self.gateway, self.console) = launch(self.dir.path(), &self.log);
+        (self.child, self.gateway, self.console) = launch(self.dir.path(), &self.log, self.rust_log);
     }
 
     /// SIGTERM; how it ended and after how long.
@@ -284,12 +298,12 @@ pub fn number(value: &Value) -> u64 {
 }
 
 /// Starts `crm-undo serve` in `dir` and reads from stderr where it listens.
-fn launch(dir: &Path, log: &Arc<Mutex<Vec<String>>>) -> (Child, String, String) {
+fn launch(dir: &Path, log: &Arc<Mutex<Vec<String>>>, rust_log: &str) -> (Child, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_crm-undo"))
         .args(["serve", "--config", "crm-undo.toml"])
         .current_dir(dir)
         .env("CRM_UNDO_ADMIN_TOKEN", ADMIN)
-        .env("RUST_LOG", "info")
+        .env("RUST_LOG", rust_log)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
