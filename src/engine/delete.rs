@@ -154,7 +154,7 @@ impl Engine {
     }
 
     /// The snapshots, if every record that is there was read whole.
-    async fn complete(
+    pub(super) async fn complete(
         &self,
         connection: &Connection,
         access: &Access,

@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::fake_crm::FakeCrm;
 use super::fake_world::Fake;
-use crate::crm::Access;
+use super::stop::Stop;
+use crate::crm::{Access, Fetched};
 use crate::domain::delete::Fate;
 use crate::domain::entry::{EntryState, OperationState};
 use crate::domain::event::{Event, Stream};
@@ -156,4 +157,20 @@ async fn an_older_copy_is_not_made_beside_the_entry_of_its_successor() {
     fake.delete(vec![FakeCrm::snapshot(&restored.to_string(), None, &[], &[])]).await;
     let plan = fake.plan(&old).await.unwrap();
     assert_eq!(plan.steps[0].reason.as_deref(), Some("newer_copy"));
+}
+
+#[tokio::test]
+async fn an_answer_short_of_a_record_or_about_another_one_lets_nothing_pass() {
+    let fake = Fake::idle();
+    let connection = fake.engine.connection("acme").unwrap();
+    let records = ["contacts/1".parse().unwrap(), "contacts/2".parse().unwrap()];
+    let whole = |record| Fetched::Whole(Box::new(FakeCrm::snapshot(record, None, &[], &[])));
+    let good = vec![whole("contacts/1"), whole("contacts/2")];
+    assert!(fake.engine.complete(connection, &Access::Own, &records, good).await.is_ok());
+    for bad in [vec![whole("contacts/1")], vec![whole("contacts/1"), whole("contacts/1")]] {
+        match fake.engine.complete(connection, &Access::Own, &records, bad).await {
+            Err(Stop::Refused(refusal, _)) => assert_eq!(refusal.code, "incomplete_snapshot"),
+            _ => panic!("it would be sent"),
+        }
+    }
 }
