@@ -150,6 +150,7 @@ def main():
         if not shutil.which(tool):
             sys.exit(f"{tool} is missing; ./tests/tools bench installs it")
     folder = tempfile.mkdtemp(prefix="crm-undo-bench-")
+    os.chmod(folder, 0o755)  # nginx started by root reads its files as somebody else
     os.makedirs(f"{folder}/www/api/v4")
     row = json.dumps({"id": 2001, "name": "Anna Serova", "custom_fields_values": "x" * 1900})
     sizes = {"2 KB": ("/api/v4/contacts", row), "1 MB": ("/api/v4/leads", "[" + ",".join([row] * 512) + "]")}

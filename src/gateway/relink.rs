@@ -184,9 +184,9 @@ impl Recoder {
     }
 
     fn whole(&mut self, bytes: Bytes) -> io::Result<Bytes> {
-        let mut out = self.push(bytes)?.to_vec();
-        out.extend_from_slice(&self.finish()?);
-        Ok(Bytes::from(out))
+        let begin = self.push(bytes)?;
+        let end = self.finish()?;
+        Ok(if end.is_empty() { begin } else { [begin, end].concat().into() })
     }
 
     fn push(&mut self, piece: Bytes) -> io::Result<Bytes> {

@@ -115,7 +115,7 @@ impl Bin for Durable {
     }
     fn successors(&self, connection: &str) -> u64 {
         // Not to be known is not to be skipped.
-        self.inner.ask(|shelf| shelf.number(&keys::successors(connection))).unwrap_or(u64::MAX)
+        self.inner.keeper.successors(connection).unwrap_or(u64::MAX)
     }
     async fn stats(&self) -> Result<Stats, ArchiveError> {
         let journal_bytes = self.inner.keeper.journal.bytes();

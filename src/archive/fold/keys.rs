@@ -137,9 +137,11 @@ pub fn item(job: u64, step: u32) -> Vec<u8> {
 pub fn successor(connection: &str, old: &RecordRef) -> Vec<u8> {
     join(&[b"m", connection.as_bytes(), b"\0", old.to_string().as_bytes()])
 }
+/// What [`successors`] begins with.
+pub const SUCCESSORS: u8 = b'M';
 /// How many old records of a connection have a new one.
 pub fn successors(connection: &str) -> Vec<u8> {
-    join(&[b"M", connection.as_bytes()])
+    join(&[&[SUCCESSORS], connection.as_bytes()])
 }
 /// Position of the last event.
 pub const LAST_SEQ: &[u8] = b"xs";

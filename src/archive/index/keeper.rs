@@ -1,19 +1,21 @@
 //! The thread that brings committed frames into the rows: one writer, several commits at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::gathered::Gathered;
 use super::open::doubt;
 use super::table::{Head, Table, VERSION, guarded};
 use super::truth;
 use crate::archive::ArchiveError;
 use crate::archive::fold::apply::Fold;
-use crate::archive::fold::rows::Stop;
+use crate::archive::fold::keys;
+use crate::archive::fold::rows::{Stop, number};
 use crate::archive::fold::terms::Secret;
 use crate::archive::journal::Journal;
 use crate::domain::event::Recorded;
@@ -59,12 +61,36 @@ pub(crate) struct Keeper {
     pub dir: PathBuf,
     /// Where the journal ended when each unfinished commit began: none of its frames lies before.
     pub begun: Mutex<BTreeMap<u64, u64>>,
+    /// How many old ids of a connection have a successor, once asked for. The gateway asks before every request.
+    successors: RwLock<HashMap<String, u64>>,
     wrong: OnceLock<String>,
 }
 
 impl Keeper {
     pub(crate) fn new(table: Table, journal: Arc<Journal>, secret: Secret, name: String, dir: PathBuf) -> Self {
-        Self { table, journal, secret, name, dir, begun: Mutex::default(), wrong: OnceLock::new() }
+        Self {
+            table,
+            journal,
+            secret,
+            name,
+            dir,
+            begun: Mutex::default(),
+            successors: RwLock::default(),
+            wrong: OnceLock::new(),
+        }
+    }
+
+    /// How many old ids of a connection have a successor.
+    pub(crate) fn successors(&self, connection: &str) -> Result<u64, ArchiveError> {
+        let known = self.successors.read().unwrap_or_else(PoisonError::into_inner).get(connection).copied();
+        if let Some(count) = known {
+            return Ok(count);
+        }
+        // Read under the lock, so that what is forgotten after a change was read before it.
+        let mut all = self.successors.write().unwrap_or_else(PoisonError::into_inner);
+        let count = guarded(|| number(&self.table, &keys::successors(connection)))?;
+        all.insert(connection.to_owned(), count);
+        Ok(count)
     }
 
     /// Starts the thread; it ends when the sender is dropped.
@@ -117,15 +143,23 @@ impl Keeper {
     }
 
     fn bring_in(&self, group: &[Work]) -> Result<(), ArchiveError> {
-        let mut fold = Fold::over(&self.table, self.journal.as_ref(), &self.secret);
-        for (place, told) in group.iter().flat_map(|work| &work.told) {
-            told.tell(&mut fold, *place)?;
+        let mut gathered = Gathered::over(&self.table);
+        for (at, work) in group.iter().enumerate() {
+            let mut fold = Fold::over(&gathered.rows, self.journal.as_ref(), &self.secret);
+            for (place, told) in &work.told {
+                told.tell(&mut fold, *place)?;
+            }
+            let changes = fold.rows.changes;
+            gathered.add(changes, || self.head(&group[..at]))?;
         }
-        let changes = fold.rows.changes;
-        self.table.apply(changes, &self.head(group))
+        let moved = gathered.write(&self.head(group))?;
+        if moved {
+            self.successors.write().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        Ok(())
     }
 
-    /// How far the rows are with this group: up to the earliest commit that is still on its way.
+    /// How far the rows are with these commits: up to the earliest commit that is still on its way.
     fn head(&self, group: &[Work]) -> Head {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let others = begun.iter().filter(|(ticket, _)| !group.iter().any(|work| work.ticket == **ticket));

@@ -9,12 +9,14 @@ use super::truth;
 use crate::archive::ArchiveError;
 use crate::archive::fold::apply::Fold;
 use crate::archive::fold::keys;
-use crate::archive::fold::rows::{Rows, Stop};
+use crate::archive::fold::rows::{Changes, Rows, Stop};
 use crate::archive::fold::terms::Secret;
 use crate::archive::journal::{Frame, Journal, Kind};
 
 /// So many frames are added up before the rows are written.
 const GROUP: usize = 64;
+/// And so many when rows are made anew, which needs no redo.
+const GROUP_ANEW: usize = 1024;
 
 /// What opening did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,13 +85,18 @@ fn catch_up(table: &Table, origin: &Origin, from: Option<u64>) -> Result<Opened,
         let (mut group, mut damage, mut told) = (Vec::new(), Vec::new(), Vec::new());
         let mut count = 0;
         let mut write = |group: &mut Vec<Frame>, upto: u64| {
-            let head = Head { version: VERSION, journal: origin.name.to_owned(), place: upto };
-            replay(table, origin, &std::mem::take(group), &head, &mut told)
+            let changes = replay(table, origin, &std::mem::take(group), &mut told)?;
+            match from {
+                // Rows without a head are thrown away at the next start, so the head waits for the last of them.
+                None if upto < end => table.make(changes),
+                _ => table.apply(changes, &Head { version: VERSION, journal: origin.name.to_owned(), place: upto }),
+            }
         };
+        let most = if from.is_none() { GROUP_ANEW } else { GROUP };
         let mut on_frame = |frame: Frame| {
             count += 1;
             // A unit may be longer than a group; frames that come again are told apart by their rows.
-            if group.len() >= GROUP {
+            if group.len() >= most {
                 write(&mut group, truth::number(frame.place))?;
             }
             group.push(frame);
@@ -103,13 +110,7 @@ fn catch_up(table: &Table, origin: &Origin, from: Option<u64>) -> Result<Opened,
     Ok(opened)
 }
 
-fn replay(
-    table: &Table,
-    origin: &Origin,
-    frames: &[Frame],
-    head: &Head,
-    told: &mut Vec<String>,
-) -> Result<(), ArchiveError> {
+fn replay(table: &Table, origin: &Origin, frames: &[Frame], told: &mut Vec<String>) -> Result<Changes, ArchiveError> {
     let mut all = Vec::new();
     for frame in frames {
         match Told::read(frame) {
@@ -130,8 +131,7 @@ fn replay(
             Err(Stop::Failed(error)) => return Err(error),
         }
     }
-    let changes = fold.rows.changes;
-    table.apply(changes, head)
+    Ok(fold.rows.changes)
 }
 
 impl Told {

@@ -9,7 +9,7 @@ use crate::archive::ArchiveError;
 use crate::archive::fold::rows::{Changes, Row, Rows, Walk, parse, write};
 
 /// sled's batches cost memory out of proportion to their size.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 /// Bytes of sled's page cache.
 const CACHE: u64 = 24 << 20;
 /// How often sled writes what it holds in memory. A loss of it costs reading that much of the journal again.
@@ -77,6 +77,18 @@ impl Table {
             changes.insert(REDO.to_vec(), None);
         }
         self.write(changes)
+    }
+
+    /// Writes changes of rows that are being made anew: in any order, and worth nothing before there is a head.
+    pub(crate) fn make(&self, changes: Changes) -> Result<(), ArchiveError> {
+        let mut batch = sled::Batch::default();
+        for (at, (key, value)) in changes.into_iter().enumerate() {
+            put(&mut batch, key, value);
+            if at % BATCH == BATCH - 1 {
+                self.0.apply_batch(std::mem::take(&mut batch)).map_err(|error| failed(&error))?;
+            }
+        }
+        self.0.apply_batch(batch).map_err(|error| failed(&error))
     }
 
     /// In batches; the one with the head and the end of the redo is the last.
