@@ -55,8 +55,12 @@ pub async fn start(
         connection(config, configured)?;
     }
     let options = archive_options(config);
-    let store = tokio::task::spawn_blocking(move || durable::open(options))
-        .await
+    let opened = tokio::task::spawn_blocking(move || durable::open(options));
+    let opened = tokio::select! {
+        opened = opened => opened,
+        never = console::opening(&console_at) => match never {},
+    };
+    let store = opened
         .map_err(|_| Failure::new("opening the archive failed in an unexpected way; the log has more"))?
         .map_err(|error| closed(&error))?;
     let store = Arc::new(store);

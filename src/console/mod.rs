@@ -10,6 +10,7 @@
 //! | `once` | `Idempotency-Key`; writes outlive their connection |
 //! | `problem` | the only place where errors become answers |
 //! | `listen` | connections: counted, timed, drained |
+//! | `opening` | what is answered while the archive is being opened |
 //! | `api/` | one file a noun |
 
 mod api;
@@ -18,6 +19,7 @@ mod body;
 mod layers;
 mod listen;
 mod once;
+mod opening;
 mod params;
 mod problem;
 mod routes;
@@ -30,6 +32,7 @@ use std::sync::Arc;
 use crate::engine::Engine;
 
 pub use listen::serve;
+pub use opening::opening;
 
 /// What the console takes from outside besides the engine.
 #[derive(Clone)]
