@@ -18,7 +18,7 @@ const PER_SECOND: u32 = 7;
 const QUEUE_FOR: Duration = Duration::from_mins(1);
 const CONTACTS: usize = 10_000;
 const BATCH: usize = 250;
-/// Of a reading that wastes nothing: a page of contacts, of links, two of tasks and three of notes for each batch.
+/// The fewest that the target counts: seven for each batch.
 const FEWEST: f64 = 280.0;
 
 async fn mock() -> MockServer {

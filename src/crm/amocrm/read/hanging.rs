@@ -33,19 +33,11 @@ impl What {
             Self::Tasks => "tasks",
         }
     }
-
-    /// So many rows of a card make one page: a list of one page is read once, a longer one from both ends.
-    fn rows(self) -> usize {
-        match self {
-            Self::Links | Self::Tasks => 1,
-            Self::Notes => 3,
-        }
-    }
 }
 
 /// All rows of a kind that hang on cards of one kind.
 pub(super) async fn hanging(reach: Reach<'_>, what: What, object: &str, ids: &[u64]) -> Result<Hung, CrmError> {
-    let chunks = in_chunks("entity_id", ids, what.rows()).into_iter().map(|chunk| of_many(reach, what, object, chunk));
+    let chunks = in_chunks("entity_id", ids).into_iter().map(|chunk| of_many(reach, what, object, chunk));
     let chunks: Vec<Hung> = stream::iter(chunks.collect::<Vec<_>>()).buffer_unordered(AT_ONCE).try_collect().await?;
     Ok(chunks.into_iter().flatten().collect())
 }

@@ -53,7 +53,7 @@ pub(super) fn split(ids: &[u64], found: Found) -> (Found, Vec<u64>) {
 
 /// Those a list shows. A list that ignores its filter shows none; one that cannot be read hides all of its ids.
 pub(super) async fn list(reach: Reach<'_>, place: &Place, ids: &[u64]) -> Result<Found, CrmError> {
-    let chunks = in_chunks("id", ids, 1).into_iter().map(|chunk| async move {
+    let chunks = in_chunks("id", ids).into_iter().map(|chunk| async move {
         let belongs = |row: &Row| row.id().is_some_and(|id| chunk.contains(&id));
         let query = join(place.with, &filter("id", chunk));
         let comes = Comes::Named(chunk.len());

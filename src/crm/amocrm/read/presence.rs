@@ -77,7 +77,7 @@ async fn cards(reach: Reach<'_>, place: &Place, ids: &[u64]) -> Result<Found, Cr
 /// Which of the cards lie in the bin (§4). Whatever is wrong with the answer, those it does not prove are asked for by
 /// their ids.
 async fn bin(reach: Reach<'_>, place: &Place, ids: &[u64]) -> Result<Vec<u64>, CrmError> {
-    let chunks = in_chunks("id", ids, 1).into_iter().map(|chunk| async move {
+    let chunks = in_chunks("id", ids).into_iter().map(|chunk| async move {
         let belongs = |row: &Row| row.id().is_some_and(|id| chunk.contains(&id)) && is_binned(row);
         let list = List {
             path: place.path.clone(),

@@ -149,9 +149,9 @@ pub(super) fn filter(name: &str, ids: &[u64]) -> String {
     ids.iter().map(|id| format!("filter[{name}][]={id}")).collect::<Vec<_>>().join("&")
 }
 
-/// Ids in as few requests as a page and a request line can hold, if each has so many rows.
-pub(super) fn in_chunks<'a>(name: &str, ids: &'a [u64], rows: usize) -> Vec<&'a [u64]> {
+/// Ids in as few requests as a page and a request line can hold.
+pub(super) fn in_chunks<'a>(name: &str, ids: &'a [u64]) -> Vec<&'a [u64]> {
     let longest = ids.iter().max().map_or(1, |id| id.to_string().len());
     let each = "filter[][]=&".len() + name.len() + longest;
-    ids.chunks((LONGEST_FILTER / each).clamp(1, PAGE.div_ceil(rows))).collect()
+    ids.chunks((LONGEST_FILTER / each).clamp(1, PAGE)).collect()
 }

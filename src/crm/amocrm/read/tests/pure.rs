@@ -84,7 +84,7 @@ proptest! {
     fn chunks_hold_every_id_once_and_fit_into_a_request_line(
         ids in proptest::collection::vec(1..=u64::try_from(i64::MAX).expect("positive"), 0..1000),
     ) {
-        let chunks = in_chunks("entity_id", &ids, 1);
+        let chunks = in_chunks("entity_id", &ids);
         prop_assert_eq!(&chunks.concat(), &ids);
         for chunk in chunks {
             prop_assert!(chunk.len() <= 250 && filter("entity_id", chunk).len() < 7_800);
