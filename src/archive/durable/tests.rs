@@ -50,7 +50,8 @@ async fn lived(store: &Durable) {
 
 /// All rows but how far they are.
 fn rows(store: &Durable) -> Changes {
-    let rows = store.inner.keeper.table.up(b"A", b"z").map(|row| row.map(|(key, value)| (key, Some(value))));
+    let view = store.inner.keeper.view();
+    let rows = view.up(b"A", b"z").map(|row| row.map(|(key, value)| (key, Some(value))));
     rows.collect::<Result<_, _>>().expect("readable")
 }
 
@@ -213,7 +214,7 @@ async fn a_damaged_snapshot_is_named_and_others_stay() {
     let ids = deleted(&store, 1, vec![anna.clone(), boris.clone()]).await;
     let clean = store.check().await.expect("checked");
     assert_eq!((clean.damage.len(), clean.snapshots, clean.frames), (0, 2, 5), "{clean:?}");
-    let place = store.inner.keeper.table.get(&keys::snapshot(&anna.id())).expect("read").expect("there");
+    let place = store.inner.keeper.view().get(&keys::snapshot(&anna.id())).expect("read").expect("there");
     let place: u64 = crate::archive::fold::rows::parse(&place).expect("a place");
     drop(store);
     let segment = dir.path().join("journal/journal-00000001.seg");
