@@ -7,6 +7,8 @@
 
 mod check;
 mod gate;
+#[cfg(test)]
+mod lag;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use secrecy::SecretString;
 use super::fold::apply::Fold;
 use super::fold::keys;
 use super::fold::shelf::Shelf;
@@ -29,6 +30,7 @@ use crate::domain::event::Recorded;
 use crate::domain::ids::SnapshotId;
 use crate::domain::world::Clock;
 use gate::{Gate, Touched};
+use secrecy::SecretString;
 
 pub use super::index::open::Opened;
 

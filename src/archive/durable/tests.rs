@@ -25,11 +25,11 @@ fn open(options: Options) -> Result<Durable, ArchiveError> {
     open_with(options, |dir| journal::Options { segment_bytes: 256 << 10, ..journal::Options::new(dir) })
 }
 
-fn opened(dir: &Path) -> Durable {
+pub(super) fn opened(dir: &Path) -> Durable {
     open(options(dir)).expect("opened")
 }
 
-fn make() -> (Durable, TempDir) {
+pub(super) fn make() -> (Durable, TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     (opened(dir.path()), dir)
 }
@@ -49,13 +49,13 @@ async fn lived(store: &Durable) {
 }
 
 /// All rows but how far they are.
-fn rows(store: &Durable) -> Changes {
+pub(super) fn rows(store: &Durable) -> Changes {
     let view = store.inner.keeper.view();
     let rows = view.up(b"A", b"z").map(|row| row.map(|(key, value)| (key, Some(value))));
     rows.collect::<Result<_, _>>().expect("readable")
 }
 
-fn copied(from: &Path) -> TempDir {
+pub(super) fn copied(from: &Path) -> TempDir {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(to).expect("made");
         for entry in fs::read_dir(from).expect("listed").flatten() {

@@ -26,7 +26,8 @@ impl Filter {
                 if kind == ID {
                     hashes.push(hash(kind, token));
                 } else {
-                    hashes.extend(LENGTHS.iter().filter_map(|length| beginning(token, *length)).map(|it| hash(kind, it)));
+                    hashes
+                        .extend(LENGTHS.iter().filter_map(|length| beginning(token, *length)).map(|it| hash(kind, it)));
                 }
             }
         }

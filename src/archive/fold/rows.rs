@@ -257,11 +257,7 @@ impl Value for ItemRow {
         self.2.pack(out);
     }
     fn unpack(bytes: &mut &[u8]) -> Option<Self> {
-        Some(Self(
-            u64::unpack(bytes)?,
-            usize::try_from(u64::unpack(bytes)?).ok()?,
-            ItemState::unpack(bytes)?,
-        ))
+        Some(Self(u64::unpack(bytes)?, usize::try_from(u64::unpack(bytes)?).ok()?, ItemState::unpack(bytes)?))
     }
 }
 

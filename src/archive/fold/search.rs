@@ -17,7 +17,8 @@ impl<'a> Candidates<'a> {
 
     /// The next one.
     pub(super) fn next(&mut self) -> Result<Option<u64>, ArchiveError> {
-        let heads = self.0.iter_mut().map(|walk| walk.peek().and_then(|row| row.as_ref().ok().map(|(key, _)| keys::tail(key))));
+        let heads =
+            self.0.iter_mut().map(|walk| walk.peek().and_then(|row| row.as_ref().ok().map(|(key, _)| keys::tail(key))));
         let heads: Vec<Option<u64>> = heads.collect();
         let Some(newest) = heads.iter().flatten().max().copied() else {
             // An error is at the head of its list.
@@ -26,7 +27,9 @@ impl<'a> Candidates<'a> {
         for (walk, head) in self.0.iter_mut().zip(heads) {
             if head == Some(newest) {
                 walk.next();
-            } else if head.is_none() && let Some(row) = walk.next() {
+            } else if head.is_none()
+                && let Some(row) = walk.next()
+            {
                 row?;
             }
         }

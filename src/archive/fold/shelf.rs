@@ -129,7 +129,8 @@ impl<'a> Shelf<'a> {
     pub fn read(&self, stream: &Stream, after: u64) -> Result<Vec<Recorded>, ArchiveError> {
         let Some(row) = self.stream(&stream.0)? else { return Ok(Vec::new()) };
         let after = after.min(row.version);
-        let first = row.places.into_iter().skip(usize::try_from(after).unwrap_or(usize::MAX)).filter(|place| *place > 0);
+        let first =
+            row.places.into_iter().skip(usize::try_from(after).unwrap_or(usize::MAX)).filter(|place| *place > 0);
         let mut events: Vec<Recorded> = first.map(|place| self.frames.event(place)).collect::<Result<_, _>>()?;
         let (from, to) = (keys::event(row.number, after + 1), keys::event(row.number, row.version + 1));
         for event in self.rows.up(&from, &to) {
@@ -166,7 +167,8 @@ impl<'a> Shelf<'a> {
             below = below.min(row.first + row.count);
         }
         let mut page = Gathered { limit: filter.limit.clamp(1, MOST), rows: Vec::new(), last: 0, more: false };
-        let needles = filter.q.as_deref().map(Query::parse).filter(|query| !query.is_empty()).map(|query| query.needles());
+        let needles =
+            filter.q.as_deref().map(Query::parse).filter(|query| !query.is_empty()).map(|query| query.needles());
         if let Some(needles) = needles {
             let may = |part: &super::filter::Filter| needles.may(part);
             for row in self.rows.sift(&keys::text(from), &keys::text(below), &may) {
@@ -181,7 +183,8 @@ impl<'a> Shelf<'a> {
             }
         } else if !filter.states.is_empty() && filter.states.iter().all(|state| keys::few_entries(*state)) {
             let lists: Vec<_> = filter.states.iter().map(|state| |number| keys::entry_in(*state, number)).collect();
-            let lists: Vec<&dyn Fn(u64) -> Vec<u8>> = lists.iter().map(|list| list as &dyn Fn(u64) -> Vec<u8>).collect();
+            let lists: Vec<&dyn Fn(u64) -> Vec<u8>> =
+                lists.iter().map(|list| list as &dyn Fn(u64) -> Vec<u8>).collect();
             let mut candidates = Candidates::new(self.rows, &lists, from, below);
             while let Some(at) = candidates.next()? {
                 let Some(row) = read(self.rows, &keys::entry(at))? else { continue };
@@ -201,13 +204,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// Takes an entry into the page if it is wanted; `true` once the page is full and another would follow.
-    fn gather(
-        &self,
-        page: &mut Gathered,
-        filter: &EntryFilter,
-        at: u64,
-        row: EntryRow,
-    ) -> Result<bool, ArchiveError> {
+    fn gather(&self, page: &mut Gathered, filter: &EntryFilter, at: u64, row: EntryRow) -> Result<bool, ArchiveError> {
         if !self.wanted(filter, &row)? {
             return Ok(false);
         }

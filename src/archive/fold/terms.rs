@@ -164,7 +164,8 @@ mod tests {
         };
         let text = tokens.text();
         let filter = Filter::of([text.as_bytes()].into_iter());
-        for q in ["anna", "an", "serova", "anna.serova@exa", "1234567", "+7 916 123 45 67", "2001", "арт", "anna 4567"] {
+        for q in ["anna", "an", "serova", "anna.serova@exa", "1234567", "+7 916 123 45 67", "2001", "арт", "anna 4567"]
+        {
             let needles = Query::parse(q).needles();
             assert!(needles.matches(&text) && needles.may(&filter), "{q}");
         }

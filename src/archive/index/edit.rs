@@ -50,9 +50,9 @@ pub(super) fn edited<'a>(
     let letter = changes.peek().and_then(|(key, _)| key.first().copied());
     let mut rows: Vec<(&[u8], &[u8])> = Vec::new();
     let mut old = sheet.as_ref().into_iter().flat_map(|sheet| sheet.page.all()).peekable();
-    while let Some((key, value)) = changes.next_if(|(key, _)| {
-        key.first().copied() == letter && limit.is_none_or(|limit| key.as_slice() < limit)
-    }) {
+    while let Some((key, value)) =
+        changes.next_if(|(key, _)| key.first().copied() == letter && limit.is_none_or(|limit| key.as_slice() < limit))
+    {
         while let Some(row) = old.next_if(|(before, _)| *before < key.as_slice()) {
             rows.push(row);
         }

@@ -57,6 +57,8 @@ pub(crate) struct Keeper {
     /// Where the journal ended when each unfinished commit began: none of its frames lies before. Commits are added
     /// up while it is held.
     begun: Mutex<Begun>,
+    /// One at a time moves rows into sled.
+    moving: Mutex<()>,
     room: Notify,
     bell: (Mutex<Bell>, Condvar),
     wrong: OnceLock<String>,
@@ -84,6 +86,7 @@ impl Keeper {
             name,
             dir,
             begun: Mutex::default(),
+            moving: Mutex::default(),
             room: Notify::new(),
             bell: (Mutex::default(), Condvar::new()),
             wrong: OnceLock::new(),
@@ -199,7 +202,8 @@ impl Keeper {
             {
                 let bell = self.bell();
                 let idle = |bell: &mut Bell| !bell.stop && (bell.held || self.overlay.held().changes < WORTH);
-                let (bell, _) = self.bell.1.wait_timeout_while(bell, PAUSE, idle).unwrap_or_else(PoisonError::into_inner);
+                let (bell, _) =
+                    self.bell.1.wait_timeout_while(bell, PAUSE, idle).unwrap_or_else(PoisonError::into_inner);
                 stop = bell.stop;
                 if bell.held {
                     continue;
@@ -216,6 +220,7 @@ impl Keeper {
 
     /// Moves what there is now from memory into sled.
     fn move_on(&self) -> Result<(), ArchiveError> {
+        let _alone = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, head) = {
             let begun = self.begun();
             // Up to the earliest commit that is still on its way.
@@ -247,5 +252,11 @@ impl Keeper {
     #[cfg(test)]
     pub(crate) fn settle(&self) {
         self.move_on().expect("moved");
+    }
+
+    /// Moves as far as the table lets it; whether that was all.
+    #[cfg(test)]
+    pub(crate) fn try_settle(&self) -> bool {
+        self.move_on().is_ok()
     }
 }

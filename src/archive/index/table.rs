@@ -66,6 +66,9 @@ pub(crate) struct Table {
     /// Held while a page is read, and while pages are exchanged: what is read is always whole.
     fences: RwLock<Fences>,
     cache: Mutex<Cache>,
+    /// Writes that still succeed.
+    #[cfg(test)]
+    left: std::sync::atomic::AtomicUsize,
 }
 
 /// A page, and where the next one begins.
@@ -109,7 +112,14 @@ impl Table {
             };
             fences.insert(key[1..].to_vec(), filter);
         }
-        Ok(Self { db, seal, fences: RwLock::new(fences), cache: Mutex::new(Cache::new(PAGES)) })
+        Ok(Self {
+            db,
+            seal,
+            fences: RwLock::new(fences),
+            cache: Mutex::new(Cache::new(PAGES)),
+            #[cfg(test)]
+            left: usize::MAX.into(),
+        })
     }
 
     pub(crate) fn head(&self) -> Result<Option<Head>, ArchiveError> {
@@ -166,6 +176,7 @@ impl Table {
                 if !safe && let Some(head) = head {
                     safe = true;
                     redo::keep(changes, head, &self.seal, &|key, value| {
+                        self.may_write()?;
                         self.db.insert(key, value).map(drop).map_err(|error| failed(&error))
                     })?;
                 }
@@ -210,6 +221,7 @@ impl Table {
             }
         }
         let mut fences = self.fences.write().unwrap_or_else(PoisonError::into_inner);
+        self.may_write()?;
         self.db.apply_batch(batch).map_err(|error| failed(&error))?;
         let mut cache = self.cache();
         for edit in edits {
@@ -223,6 +235,25 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "only tests break it")]
+    fn may_write(&self) -> Result<(), ArchiveError> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn may_write(&self) -> Result<(), ArchiveError> {
+        use std::sync::atomic::Ordering::SeqCst;
+        let left = self.left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| broken("the test stopped it"))
+    }
+
+    /// So many more writes succeed.
+    #[cfg(test)]
+    pub(crate) fn stop_after(&self, writes: usize) {
+        self.left.store(writes, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// Hands everything to the disk.
@@ -317,14 +348,10 @@ mod tests {
         table.apply(&made((0..9_000).map(|n| (n, Some(1)))), &head(1)).expect("written");
         table.apply(&made((0..9_000).step_by(7).map(|n| (n, Some(2)))), &head(2)).expect("written");
         table.apply(&made((100..8_000).map(|n| (n, None))), &head(3)).expect("written");
-        assert_eq!([7, 8, 99, 100, 7_999, 8_001].map(|n| value(&table, n)), [
-            Some(2),
-            Some(1),
-            Some(1),
-            None,
-            None,
-            Some(2)
-        ]);
+        assert_eq!(
+            [7, 8, 99, 100, 7_999, 8_001].map(|n| value(&table, n)),
+            [Some(2), Some(1), Some(1), None, None, Some(2)]
+        );
         drop(table);
         let table = Table::open(dir.path(), &[1; 32]).expect("opened");
         assert_eq!((table.head().expect("read"), value(&table, 8_999)), (Some(head(3)), Some(1)));

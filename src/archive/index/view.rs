@@ -84,13 +84,7 @@ struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    fn new(
-        table: &'a Table,
-        from: &[u8],
-        to: &[u8],
-        down: bool,
-        may: Option<&'a dyn Fn(&Filter) -> bool>,
-    ) -> Self {
+    fn new(table: &'a Table, from: &[u8], to: &[u8], down: bool, may: Option<&'a dyn Fn(&Filter) -> bool>) -> Self {
         let (from, to, end) = (from.to_vec(), to.to_vec(), from >= to);
         Self { table, from, to, down, may, page: Arc::default(), rows: 0..0, end }
     }
@@ -155,13 +149,7 @@ struct Merged<'a> {
 }
 
 impl<'a> Merged<'a> {
-    fn new(
-        view: &'a View<'a>,
-        from: &[u8],
-        to: &[u8],
-        down: bool,
-        may: Option<&'a dyn Fn(&Filter) -> bool>,
-    ) -> Self {
+    fn new(view: &'a View<'a>, from: &[u8], to: &[u8], down: bool, may: Option<&'a dyn Fn(&Filter) -> bool>) -> Self {
         let pages = Pages::new(view.table, from, to, down, may);
         Self { view, from: from.to_vec(), to: to.to_vec(), down, over: Vec::new(), over_end: false, pages, below: None }
     }
