@@ -194,6 +194,26 @@ async fn the_entries_of_a_large_operation_are_read_one_by_one() {
 }
 
 #[tokio::test]
+async fn a_write_whose_caller_is_gone_ends_whole() {
+    let (store, _dir) = make();
+    for n in 1..=20 {
+        let of = snapshot(n, "Left");
+        let appends = vec![(Stream::operation(op(n)), 0, captured(n, "acme", &[(entry(n), &of)]))];
+        let write = store.commit(Write { snapshots: vec![of], appends });
+        // Dropped wherever it has got to by then.
+        let _ =
+            tokio::time::timeout(std::time::Duration::from_micros(u64::try_from(n).expect("small") * 40), write).await;
+    }
+    // The last one may still be on its way; the same stream waits for it.
+    for n in 1..=20 {
+        let found = store.append(&Stream::operation(op(n)), 2, vec![Event::Forwarding]).await;
+        assert!(matches!(found, Ok(_) | Err(ArchiveError::Conflict { found: 0, .. })), "{found:?}");
+        assert_eq!(store.entry(entry(n)).await.expect("read").is_some(), found.is_ok(), "{n}");
+    }
+    store.ready().expect("ready");
+}
+
+#[tokio::test]
 async fn an_index_of_the_layout_before_is_made_anew() {
     let (store, dir) = make();
     person(&store, 1).await;

@@ -23,9 +23,10 @@ use crate::domain::record::Snapshot;
 
 /// How many changes, or bytes of them, wait in memory before commits wait for sled.
 const MOST: (usize, usize) = (1 << 18, 32 << 20);
-/// How many are worth being written at once; otherwise they wait this long.
-const WORTH: usize = 1 << 15;
-const PAUSE: Duration = Duration::from_secs(1);
+/// How many are worth being written at once; otherwise they wait this long. Every time, pages are written anew for few
+/// rows each, and sled grows by that; a crash costs reading so much of the journal again.
+const WORTH: usize = 1 << 17;
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// What one frame says.
 #[derive(Debug)]
