@@ -126,7 +126,11 @@ impl Inner {
     /// Asks the rows as they are now: all of a commit or nothing.
     fn ask<T>(&self, ask: impl FnOnce(&Shelf) -> Result<T, ArchiveError>) -> Result<T, ArchiveError> {
         let keeper = &self.keeper;
-        super::index::table::guarded(|| ask(&Shelf::new(&keeper.view(), keeper.journal.as_ref())))
+        let done = super::index::table::guarded(|| ask(&Shelf::new(&keeper.view(), keeper.journal.as_ref())));
+        if let Err(error @ ArchiveError::Unusable(_)) = &done {
+            keeper.spoil(error);
+        }
+        done
     }
 
     async fn write(self: Arc<Self>, write: Write) -> Result<Vec<Recorded>, ArchiveError> {

@@ -214,6 +214,22 @@ async fn a_write_whose_caller_is_gone_ends_whole() {
 }
 
 #[tokio::test]
+async fn a_page_that_does_not_open_is_found_and_mended_by_a_restart() {
+    let (store, dir) = lagging();
+    person(&store, 1).await;
+    let before = rows(&store);
+    store.inner.keeper.settle();
+    store.inner.keeper.table.harm();
+    assert!(matches!(store.entries(&all()).await, Err(ArchiveError::Unusable(_))));
+    assert!(matches!(store.ready(), Err(ArchiveError::Unusable(_))));
+    drop(store);
+    let store = opened(dir.path());
+    assert!(store.opened().rebuilt.is_some());
+    assert_eq!(rows(&store), before);
+    store.ready().expect("ready");
+}
+
+#[tokio::test]
 async fn an_index_of_the_layout_before_is_made_anew() {
     let (store, dir) = make();
     person(&store, 1).await;

@@ -43,13 +43,13 @@ impl Edit {
 /// Takes the changes that belong into `sheet` and lays them over its rows. Without a sheet a new page begins. `limit` is
 /// where the page after it does.
 pub(super) fn edited<'a>(
-    sheet: Option<Sheet>,
+    sheet: Option<&Sheet>,
     limit: Option<&[u8]>,
     changes: &mut Peekable<impl Iterator<Item = (&'a Vec<u8>, &'a Change)>>,
 ) -> Edit {
     let letter = changes.peek().and_then(|(key, _)| key.first().copied());
     let mut rows: Vec<(&[u8], &[u8])> = Vec::new();
-    let mut old = sheet.as_ref().into_iter().flat_map(|sheet| sheet.page.all()).peekable();
+    let mut old = sheet.into_iter().flat_map(|sheet| sheet.page.all()).peekable();
     while let Some((key, value)) =
         changes.next_if(|(key, _)| key.first().copied() == letter && limit.is_none_or(|limit| key.as_slice() < limit))
     {
@@ -75,7 +75,7 @@ pub(super) fn edited<'a>(
             filter: texts.then(|| Filter::of(part.iter().map(|(_, value)| *value))),
         });
     }
-    let first = sheet.as_ref().map(|sheet| sheet.first.clone());
+    let first = sheet.map(|sheet| sheet.first.clone());
     // The first page keeps the key of the old one, also if the row of that name is gone.
     if let (Some(first), Some(begin)) = (&first, fresh.first_mut()) {
         begin.first.clone_from(first);

@@ -15,7 +15,7 @@ use crate::archive::journal::{Frame, Journal, Kind};
 
 /// Changes that are added up before they are written.
 const CHANGES: usize = 1 << 17;
-const CHANGES_ANEW: usize = 1 << 19;
+const CHANGES_ANEW: usize = 1 << 18;
 /// Frames that go from the thread that reads to the one that adds up, at once; and how often.
 const FRAMES: usize = 128;
 const AHEAD: usize = 16;

@@ -23,6 +23,8 @@ fn piece(number: u64) -> Vec<u8> {
 
 type Get<'a> = &'a dyn Fn(&[u8]) -> Result<Option<sled::IVec>, ArchiveError>;
 
+type Put<'a> = &'a dyn Fn(&[u8], Vec<u8>) -> Result<(), ArchiveError>;
+
 /// All keys of a redo that is there.
 pub(super) fn keys(get: Get) -> Result<Vec<Vec<u8>>, ArchiveError> {
     let Some(count) = get(REDO)? else { return Ok(Vec::new()) };
@@ -30,12 +32,7 @@ pub(super) fn keys(get: Get) -> Result<Vec<Vec<u8>>, ArchiveError> {
 }
 
 /// Keeps changes.
-pub(super) fn keep(
-    rows: &Changes,
-    head: &Head,
-    seal: &Seal,
-    put: &dyn Fn(&[u8], Vec<u8>) -> Result<(), ArchiveError>,
-) -> Result<(), ArchiveError> {
+pub(super) fn keep(rows: &Changes, head: &Head, seal: &Seal, put: Put) -> Result<(), ArchiveError> {
     let mut bytes = write(head);
     for (key, value) in rows {
         (key.len() as u64).pack(&mut bytes);

@@ -103,12 +103,11 @@ impl Table {
         let (seal, mut fences) = (Seal::new(secret), Fences::new());
         for row in db.range([FILTER]..[FILTER + 1]) {
             let (key, value) = row.map_err(|error| failed(&error))?;
-            let filter = match value.is_empty() {
-                true => None,
-                false => {
-                    let bytes = seal.open(&key, &value).ok_or_else(|| broken("a filter of it is damaged"))?;
-                    Some(Arc::new(Filter::from_bytes(bytes).ok_or_else(|| broken("a filter of it is empty"))?))
-                }
+            let filter = if value.is_empty() {
+                None
+            } else {
+                let bytes = seal.open(&key, &value).ok_or_else(|| broken("a filter of it is damaged"))?;
+                Some(Arc::new(Filter::from_bytes(bytes).ok_or_else(|| broken("a filter of it is empty"))?))
             };
             fences.insert(key[1..].to_vec(), filter);
         }
@@ -168,7 +167,7 @@ impl Table {
                 let fences = self.fences();
                 let sheet = self.sheet_of(&fences, key)?;
                 let next = fences.range::<[u8], _>((Excluded(key.as_slice()), Unbounded)).next();
-                edited(sheet, next.map(|(next, _)| next.as_slice()), &mut rows)
+                edited(sheet.as_ref(), next.map(|(next, _)| next.as_slice()), &mut rows)
             };
             let weight = edit.weight();
             // Room for the head and for the pieces of the redo.
@@ -248,6 +247,17 @@ impl Table {
         use std::sync::atomic::Ordering::SeqCst;
         let left = self.left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
         left.map(drop).map_err(|_| broken("the test stopped it"))
+    }
+
+    /// Damages every page in a way that sled does not see.
+    #[cfg(test)]
+    pub(crate) fn harm(&self) {
+        for row in self.db.range([PAGE]..[PAGE + 1]) {
+            let (key, mut value) = row.expect("read");
+            value[30] ^= 1;
+            self.db.insert(key, value).expect("written");
+        }
+        *self.cache() = Cache::new(PAGES);
     }
 
     /// So many more writes succeed.
