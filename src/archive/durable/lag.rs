@@ -32,7 +32,7 @@ fn lagging() -> (Durable, TempDir) {
 
 /// The directory as a crash leaves it. Only what sled holds is lost with the process, so that is written first.
 fn crashed(store: &Durable, dir: &TempDir) -> TempDir {
-    store.inner.keeper.table.flush().expect("flushed");
+    crate::archive::index::table::Table::flush(&store.inner.keeper.table.handle()).expect("flushed");
     let copy = copied(dir.path());
     let _ = fs::remove_file(copy.path().join("index.doubt"));
     copy

@@ -26,7 +26,9 @@ const MOST: (usize, usize) = (1 << 18, 32 << 20);
 /// How many are worth being written at once; otherwise they wait this long. Every time, pages are written anew for few
 /// rows each, and sled grows by that; a crash costs reading so much of the journal again.
 const WORTH: usize = 1 << 17;
-const PAUSE: Duration = Duration::from_secs(5);
+/// How long closing waits for sled.
+const CLOSE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What one frame says.
 #[derive(Debug)]
@@ -216,7 +218,17 @@ impl Keeper {
                 self.spoil(&error);
             }
         }
-        let _ = guarded(|| self.table.flush());
+        // sled's flush was seen to wait for ever. What it does not write is read from the journal again.
+        let (done, waiting) = std::sync::mpsc::channel();
+        let table = self.table.handle();
+        let flushed = std::thread::Builder::new().name("archive-flush".to_owned()).spawn(move || {
+            let _ = guarded(|| Table::flush(&table));
+            drop(table);
+            let _ = done.send(());
+        });
+        if flushed.is_ok() {
+            let _ = waiting.recv_timeout(CLOSE);
+        }
     }
 
     /// Moves what there is now from memory into sled.

@@ -267,8 +267,13 @@ impl Table {
     }
 
     /// Hands everything to the disk.
-    pub(crate) fn flush(&self) -> Result<(), ArchiveError> {
-        self.db.flush().map(drop).map_err(|error| failed(&error))
+    pub(crate) fn flush(db: &sled::Db) -> Result<(), ArchiveError> {
+        db.flush().map(drop).map_err(|error| failed(&error))
+    }
+
+    /// To be flushed on another thread.
+    pub(crate) fn handle(&self) -> sled::Db {
+        self.db.clone()
     }
 
     /// The page that a key stands in, or would: each letter has pages of its own.
