@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
+use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -25,6 +26,10 @@ use crm_undo::domain::world::Clock;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use uuid::Uuid;
+
+/// The one of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const WAITERS: u64 = 64;
 
@@ -340,9 +345,9 @@ async fn reading(store: &Durable, entries: u64) {
     row("searches that found nothing (must be 0)", &empty.to_string());
 }
 
-async fn holding(dir: &Path, entries: u64) {
-    let home = dir.join("h");
-    let store = Arc::new(open_at(&home));
+/// Deletes of one record each, captured and settled.
+async fn deletes(home: &Path, entries: u64) {
+    let store = Arc::new(open_at(home));
     let writer = Arc::clone(&store);
     let rate = together(WAITERS, entries, move |n| {
         let store = Arc::clone(&writer);
@@ -353,44 +358,75 @@ async fn holding(dir: &Path, entries: u64) {
     })
     .await;
     row("deletes of one record, captured and settled", &format!("{rate:.0}/s"));
-    let killed = dir.join("k");
-    for part in ["journal", "index"] {
-        fs::create_dir_all(killed.join(part)).expect("made");
-        for entry in fs::read_dir(home.join(part)).expect("listed").flatten().filter(|entry| entry.path().is_file()) {
-            fs::copy(entry.path(), killed.join(part).join(entry.file_name())).expect("copied");
-        }
+}
+
+/// Runs a part of this program as a process of its own: memory is measured from the beginning, and it can be killed.
+fn apart(part: &str, home: &Path, entries: u64) -> Child {
+    let program = std::env::current_exe().expect("this program");
+    let mut command = Command::new(program);
+    command.args([part, &home.display().to_string(), "--entries", &entries.to_string()]);
+    command.spawn().expect("started")
+}
+
+/// Some thousands more, and then the process is killed.
+fn killed(home: &Path, entries: u64) {
+    let journal = bytes_below(&home.join("journal"));
+    let mut child = apart("--write", home, entries);
+    let begun = Instant::now();
+    while bytes_below(&home.join("journal")) < journal + (65 << 20) && begun.elapsed() < Duration::from_secs(8) {
+        std::thread::sleep(Duration::from_millis(20));
     }
-    fs::copy(home.join("archive.key"), killed.join("archive.key")).expect("copied");
-    let stats = store.stats().await.expect("stats");
-    drop(store);
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+}
+
+async fn opened(home: &Path, entries: u64) {
+    let begun = Instant::now();
+    let store = open_at(home);
+    row("  until it was ready", &format!("{:.2} s", begun.elapsed().as_secs_f64()));
+    row("  frames read to catch up", &store.opened().caught_up.to_string());
+    if let Some(why) = &store.opened().rebuilt {
+        row("  rebuilt", why);
+    }
+    store.ready().expect("ready");
+    row("  memory after opening (floor 160 MB)", &format!("{} MB", memory()));
+    reading(&store, entries).await;
+    row("  memory after reading (floor 160 MB)", &format!("{} MB", memory()));
+}
+
+async fn holding(dir: &Path, entries: u64) {
+    let home = dir.join("h");
+    deletes(&home, entries).await;
+    let stats = open_at(&home).stats().await.expect("stats");
     let index = bytes_below(&home.join("index"));
     row("journal, bytes a record", &format!("{}", stats.journal_bytes / entries));
     row("index, bytes a record", &format!("{}", index / entries));
     row("together (floor 950)", &format!("{}", (stats.journal_bytes + index) / entries));
-    for (name, home) in [("clean (floor 2 s)", &home), ("after a kill (floor 3 s)", &killed)] {
-        let begun = Instant::now();
-        let store = open_at(home);
-        row(&format!("reopen {name}"), &format!("{:.2} s", begun.elapsed().as_secs_f64()));
-        println!("{:?}", store.opened());
-    }
-    let store = open_at(&home);
-    row("memory after opening (floor 160 MB)", &format!("{} MB", memory()));
-    reading(&store, entries).await;
-    row("memory after reading", &format!("{} MB", memory()));
-    drop(store);
+    row("reopened clean (floor 2 s)", "");
+    apart("--open", &home, entries).wait().expect("ended");
+    killed(&home, entries);
+    row("reopened after a kill (floor 3 s)", "");
+    apart("--open", &home, entries).wait().expect("ended");
     fs::remove_dir_all(home.join("index")).expect("removed");
-    let begun = Instant::now();
-    drop(open_at(&home));
-    row("index rebuilt from the journal", &format!("{:.1} s", begun.elapsed().as_secs_f64()));
+    row("reopened without an index: rebuilt", "");
+    apart("--open", &home, entries).wait().expect("ended");
 }
 
 fn main() {
     let mut arguments = std::env::args().skip_while(|argument| argument != "--entries").skip(1);
     let entries = arguments.next().and_then(|count| count.parse().ok()).unwrap_or(100_000);
+    let given = |part: &str| std::env::args().skip_while(|argument| argument != part).nth(1);
+    let (open, write) = (given("--open"), given("--write"));
     let dir =
         tempfile::tempdir_in(std::env::var_os("BENCH_DIR").unwrap_or_else(|| "target".into())).expect("a directory");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
+        if let Some(home) = open {
+            return opened(Path::new(&home), entries).await;
+        }
+        if let Some(home) = write {
+            return deletes(Path::new(&home), u64::MAX).await;
+        }
         println!("{entries} entries\n");
         row("what", "measured");
         writing(dir.path()).await;

@@ -1,5 +1,5 @@
-//! The store on disk. A commit is durable in the journal first and then brought into the index; it is acknowledged
-//! when both are done, so that what was acknowledged can be asked for.
+//! The store on disk. A commit is durable in the journal first and then added up in memory; it is acknowledged when both
+//! are done, so that what was acknowledged can be asked for. Into sled it comes later.
 //!
 //! Which commit comes first is decided before the journal: a commit reserves the streams, entries and snapshots it is
 //! about, its versions are compared and its events tried out, and only then it is written. Commits about different
@@ -7,23 +7,20 @@
 
 mod check;
 mod gate;
+#[cfg(test)]
+mod lag;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-
-use secrecy::SecretString;
-use tokio::sync::oneshot;
 
 use super::fold::apply::Fold;
 use super::fold::keys;
 use super::fold::shelf::Shelf;
-use super::index::keeper::{Keeper, Told, Work};
+use super::index::keeper::{Keeper, Told};
 use super::index::open::{self, Origin};
 use super::index::truth;
 use super::journal::{self, Draft, Journal};
@@ -33,8 +30,12 @@ use crate::domain::event::Recorded;
 use crate::domain::ids::SnapshotId;
 use crate::domain::world::Clock;
 use gate::{Gate, Touched};
+use secrecy::SecretString;
 
 pub use super::index::open::Opened;
+
+/// Frames from which adding a commit up leaves the caller's runtime thread.
+const LARGE: usize = 100;
 
 /// How to open a durable store.
 #[derive(Clone, Debug)]
@@ -71,11 +72,9 @@ pub struct Durable {
 struct Inner {
     clock: Arc<dyn Clock>,
     keeper: Arc<Keeper>,
-    work: Mutex<Option<Sender<Work>>>,
     gate: Gate,
     /// Last position of the ledger that was given out.
     seq: Mutex<u64>,
-    tickets: AtomicU64,
 }
 
 /// Opens the archive of a directory, or makes it. Blocks.
@@ -92,7 +91,8 @@ fn open_with(options: Options, how: impl Fn(PathBuf) -> journal::Options) -> Res
         Sealer::open_or_create(&options.key_path(), &dir)?
     };
     let name = blake3::Hash::from_bytes(blake3::derive_key("crm-undo 2026 index of", &sealer.mac(&[b"index of"])));
-    let secret = blake3::derive_key("crm-undo 2026 search terms", &sealer.mac(&[b"search terms"]));
+    let material = [sealer.mac(&[b"index, first half"]), sealer.mac(&[b"index, second half"])].concat();
+    let secret = blake3::derive_key("crm-undo 2026 index sealing", &material);
     let name = name.to_hex().to_string();
     let mut how = how(dir);
     how.min_free_bytes = options.min_free_bytes;
@@ -101,16 +101,9 @@ fn open_with(options: Options, how: impl Fn(PathBuf) -> journal::Options) -> Res
     let index = options.dir.join("index");
     let (table, opened) = open::open(&index, &Origin { journal: &journal, name: &name, secret: &secret })?;
     let seq = super::fold::rows::number(&table, keys::LAST_SEQ)?;
-    let keeper = Arc::new(Keeper::new(table, journal, secret, name, index));
-    let (work, thread) = keeper.start()?;
-    let inner = Inner {
-        clock: options.clock,
-        keeper,
-        work: Mutex::new(Some(work)),
-        gate: Gate::default(),
-        seq: Mutex::new(seq),
-        tickets: AtomicU64::new(0),
-    };
+    let keeper = Arc::new(Keeper::new(table, journal, name, index));
+    let thread = keeper.start()?;
+    let inner = Inner { clock: options.clock, keeper, gate: Gate::default(), seq: Mutex::new(seq) };
     Ok(Durable { inner: Arc::new(inner), opened, recovery, thread: Some(thread) })
 }
 
@@ -128,7 +121,7 @@ impl Durable {
 
 impl Drop for Durable {
     fn drop(&mut self) {
-        drop(self.inner.work.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.inner.keeper.stop();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -136,16 +129,19 @@ impl Drop for Durable {
 }
 
 impl Inner {
-    /// Asks the rows as they are now. A large commit comes into them step by step and is acknowledged after the last.
+    /// Asks the rows as they are now: all of a commit or nothing.
     fn ask<T>(&self, ask: impl FnOnce(&Shelf) -> Result<T, ArchiveError>) -> Result<T, ArchiveError> {
         let keeper = &self.keeper;
-        let rows = Shelf::new(&keeper.table, keeper.journal.as_ref(), &keeper.secret);
-        super::index::table::guarded(|| ask(&rows))
+        let done = super::index::table::guarded(|| ask(&Shelf::new(&keeper.view(), keeper.journal.as_ref())));
+        if let Err(error @ ArchiveError::Unusable(_)) = &done {
+            keeper.spoil(error);
+        }
+        done
     }
 
     async fn write(self: Arc<Self>, write: Write) -> Result<Vec<Recorded>, ArchiveError> {
         let _reserved = self.gate.enter(Touched::by(&write)).await;
-        self.keeper.caught_up()?;
+        self.keeper.room().await?;
         let at = self.clock.now();
         let mut recorded = self.ask(|shelf| gate::versions(shelf, &write, at))?;
         let Write { snapshots, .. } = write;
@@ -177,7 +173,7 @@ impl Inner {
 
     async fn forget(self: Arc<Self>, id: SnapshotId) -> Result<(), ArchiveError> {
         let _reserved = self.gate.enter(Touched::snapshot(&id)).await;
-        self.keeper.caught_up()?;
+        self.keeper.room().await?;
         self.keep(vec![truth::forgotten_frame(&id)], vec![Told::Forgotten(id)]).await
     }
 
@@ -199,7 +195,8 @@ impl Inner {
     ) -> Result<(), ArchiveError> {
         let keeper = &self.keeper;
         super::index::table::guarded(|| {
-            let mut fold = Fold::over(&keeper.table, keeper.journal.as_ref(), &keeper.secret);
+            let view = keeper.view();
+            let mut fold = Fold::over(&view, keeper.journal.as_ref());
             fold.dry = true;
             for ((id, _), snapshot) in named.iter().zip(snapshots) {
                 fold.snapshot(*id, snapshot, 0)?;
@@ -217,25 +214,23 @@ impl Inner {
             return Ok(());
         }
         let keeper = &self.keeper;
-        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
-        {
-            let mut begun = keeper.begun.lock().unwrap_or_else(PoisonError::into_inner);
-            begun.insert(ticket, truth::number(keeper.journal.end()));
-        }
+        let ticket = keeper.begin();
         let places = match keeper.journal.append(drafts).await {
             Ok(places) => places,
             Err(error) => {
                 // A poisoned journal takes no more; what it may hold of this is seen when it is opened again.
-                keeper.finish(ticket, keeper.journal.writable().is_ok());
+                if keeper.journal.writable().is_ok() {
+                    keeper.give_up(ticket);
+                }
                 return Err(error);
             }
         };
-        let told = places.into_iter().map(truth::number).zip(told).collect();
-        let (answer, waiting) = oneshot::channel();
-        let closed = || ArchiveError::Unusable("it is being closed".to_owned());
-        let sender = self.work.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)?;
-        sender.send(Work { ticket, told, answer }).map_err(|_| closed())?;
-        drop(sender);
-        waiting.await.map_err(|_| closed())?
+        let told: Vec<(u64, Told)> = places.into_iter().map(truth::number).zip(told).collect();
+        if told.len() < LARGE {
+            return keeper.bring_in(ticket, &told);
+        }
+        let keeper = Arc::clone(keeper);
+        let done = tokio::task::spawn_blocking(move || keeper.bring_in(ticket, &told)).await;
+        done.unwrap_or_else(|error| Err(ArchiveError::Unusable(format!("a task of it ended: {error}"))))
     }
 }

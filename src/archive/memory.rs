@@ -19,8 +19,6 @@ use crate::domain::plan::Plan;
 use crate::domain::record::{RecordRef, Snapshot};
 use crate::domain::world::Clock;
 
-const SECRET: [u8; 32] = [0; 32];
-
 /// A store in memory.
 #[derive(Debug)]
 pub struct Memory {
@@ -46,12 +44,13 @@ enum Frame {
 
 impl Kept {
     fn at(&self, place: u64) -> Result<&Frame, ArchiveError> {
-        let frame = usize::try_from(place).ok().and_then(|place| self.0.get(place));
+        let frame = usize::try_from(place).ok().and_then(|place| self.0.get(place.checked_sub(1)?));
         frame.ok_or_else(|| ArchiveError::NotFound("a frame".to_owned()))
     }
 
+    /// Place of the next frame; the first is 1, because 0 stands for none.
     fn end(&self) -> u64 {
-        self.0.len() as u64
+        self.0.len() as u64 + 1
     }
 }
 
@@ -89,28 +88,28 @@ impl Memory {
 
     fn ask<T>(&self, ask: impl FnOnce(&Shelf) -> Result<T, ArchiveError>) -> Result<T, ArchiveError> {
         let inside = self.inside.lock().expect("nothing panics while it holds this lock");
-        ask(&Shelf::new(&inside.rows, &inside.frames, &SECRET))
+        ask(&Shelf::new(&inside.rows, &inside.frames))
     }
 
     fn write(&self, write: &Write) -> Result<Vec<Recorded>, ArchiveError> {
         let at = self.clock.now();
         let mut inside = self.inside.lock().expect("nothing panics while it holds this lock");
         let Inside { rows, frames } = &*inside;
-        let mut fold = Fold::over(rows, frames, &SECRET);
+        let mut fold = Fold::over(rows, frames);
         let mut fresh = Vec::new();
         for snapshot in &write.snapshots {
             let id = snapshot.id();
             fold.snapshot(id, snapshot, frames.end() + fresh.len() as u64)?;
             fresh.push(Frame::Snapshot(id, snapshot.clone()));
         }
-        let known = Shelf::new(rows, frames, &SECRET);
+        let known = Shelf::new(rows, frames);
         let mut seq = known.number(keys::LAST_SEQ)?;
         let mut versions: BTreeMap<&Stream, u64> = BTreeMap::new();
         let mut all = Vec::new();
         for (stream, expected, events) in &write.appends {
             let found = match versions.get(stream) {
                 Some(version) => *version,
-                None => known.stream(&stream.0)?.map_or(0, |row| row.1),
+                None => known.stream(&stream.0)?.map_or(0, |row| row.version),
             };
             if found != *expected {
                 return Err(ArchiveError::Conflict { stream: stream.clone(), expected: *expected, found });
@@ -145,7 +144,7 @@ impl Archive for Memory {
     }
     async fn forget(&self, id: &SnapshotId) -> Result<(), ArchiveError> {
         let mut inside = self.inside.lock().expect("nothing panics while it holds this lock");
-        let mut fold = Fold::over(&inside.rows, &inside.frames, &SECRET);
+        let mut fold = Fold::over(&inside.rows, &inside.frames);
         fold.forgotten(id, inside.frames.end())?;
         let changes = fold.rows.changes;
         inside.change(changes);
@@ -230,7 +229,7 @@ impl Store for Memory {
     }
     async fn check(&self) -> Result<CheckReport, ArchiveError> {
         let inside = self.inside.lock().expect("nothing panics while it holds this lock");
-        let mut report = CheckReport { frames: inside.frames.end(), ..CheckReport::default() };
+        let mut report = CheckReport { frames: inside.frames.0.len() as u64, ..CheckReport::default() };
         for frame in &inside.frames.0 {
             if let Frame::Snapshot(id, snapshot) = frame {
                 if snapshot.id() == *id {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::archive::fold::keys;
-use crate::archive::fold::rows::{Rows, parse};
+use crate::archive::fold::rows::{RecordRow, Rows, parse};
 use crate::archive::index::keeper::{Keeper, Told};
 use crate::archive::index::truth;
 use crate::archive::journal::Frame;
@@ -30,22 +30,23 @@ pub(super) fn check(keeper: &Keeper) -> Result<CheckReport, ArchiveError> {
     keeper.journal.scan(None, &mut on_frame, &mut |what| damage.push(what))?;
     report.snapshots = whole.len() as u64;
     report.damage.append(&mut damage);
+    let rows = keeper.view();
     // The rows still know what lay there.
-    for row in keeper.table.up(b"H", &keys::after(b"H")) {
-        let (key, _) = row?;
-        let Some((record, place)) = key.split_last_chunk::<8>() else { continue };
-        let at = u64::from_be_bytes(*place);
-        if at < end && !whole.contains(&at) {
-            let mut names = record[1..].split(|byte| *byte == 0).map(String::from_utf8_lossy);
-            let (connection, record) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
-            let place = truth::place(at);
-            report.damage.push(format!(
-                "the snapshot of {record} of {connection}, in segment {} at offset {}, cannot be read",
-                place.segment, place.offset
-            ));
+    for row in rows.up(b"r", &keys::after(b"r")) {
+        let (key, value) = row?;
+        let mut names = key[1..].splitn(2, |byte| *byte == 0).map(String::from_utf8_lossy);
+        let (connection, record) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        for at in parse::<RecordRow>(&value)?.snapshots {
+            if at < end && !whole.contains(&at) {
+                let place = truth::place(at);
+                report.damage.push(format!(
+                    "the snapshot of {record} of {connection}, in segment {} at offset {}, cannot be read",
+                    place.segment, place.offset
+                ));
+            }
         }
     }
-    for row in keeper.table.up(b"a", &keys::after(b"a")) {
+    for row in rows.up(b"a", &keys::after(b"a")) {
         let (key, value) = row?;
         let (seq, at) = (keys::tail(&key), parse::<u64>(&value)?);
         if at < end && !events.contains(&seq) {

@@ -99,7 +99,7 @@ pub(super) fn versions(shelf: &Shelf, write: &Write, at: Timestamp) -> Result<Ve
     for (stream, expected, events) in &write.appends {
         let found = match versions.get(stream) {
             Some(version) => *version,
-            None => shelf.stream(&stream.0)?.map_or(0, |row| row.1),
+            None => shelf.stream(&stream.0)?.map_or(0, |row| row.version),
         };
         if found != *expected {
             return Err(ArchiveError::Conflict { stream: stream.clone(), expected: *expected, found });

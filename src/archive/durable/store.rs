@@ -1,5 +1,6 @@
 //! The traits of the archive, asked of the rows and written by commits.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,9 +19,8 @@ use crate::domain::plan::Plan;
 use crate::domain::record::{RecordRef, Snapshot};
 
 impl Durable {
-    /// A caller who stops waiting must not leave a write half way, so it runs by itself.
     async fn write(&self, write: Write) -> Result<Vec<Recorded>, ArchiveError> {
-        by_itself(tokio::spawn(Arc::clone(&self.inner).write(write))).await
+        to_the_end(Arc::clone(&self.inner).write(write)).await
     }
 
     /// On a thread that may wait for the disk.
@@ -31,6 +31,32 @@ impl Durable {
         let inner = Arc::clone(&self.inner);
         by_itself(tokio::task::spawn_blocking(move || inner.ask(ask))).await
     }
+}
+
+/// A caller who stops waiting must not leave a write half way: it goes on by itself then. Until then it runs where the
+/// caller does, because a task of its own costs two changes of threads.
+async fn to_the_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    struct Rest<T: Send + 'static>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
+
+    impl<T: Send + 'static> Drop for Rest<T> {
+        fn drop(&mut self) {
+            if let Some(work) = self.0.take()
+                && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            {
+                runtime.spawn(work);
+            }
+        }
+    }
+
+    let mut rest = Rest(Some(Box::pin(work)));
+    let done = std::future::poll_fn(|context| {
+        let work = rest.0.as_mut().expect("it is taken only when it is done, or dropped");
+        work.as_mut().poll(context)
+    })
+    .await;
+    // What is done must not be polled again.
+    rest.0 = None;
+    done
 }
 
 async fn by_itself<T>(task: tokio::task::JoinHandle<Result<T, ArchiveError>>) -> Result<T, ArchiveError> {
@@ -53,7 +79,7 @@ impl Archive for Durable {
         self.ask(move |shelf| shelf.history(&connection, &of)).await
     }
     async fn forget(&self, id: &SnapshotId) -> Result<(), ArchiveError> {
-        by_itself(tokio::spawn(Arc::clone(&self.inner).forget(*id))).await
+        to_the_end(Arc::clone(&self.inner).forget(*id)).await
     }
 }
 
@@ -115,7 +141,7 @@ impl Bin for Durable {
     }
     fn successors(&self, connection: &str) -> u64 {
         // Not to be known is not to be skipped.
-        self.inner.keeper.successors(connection).unwrap_or(u64::MAX)
+        self.inner.ask(|shelf| shelf.number(&keys::successors(connection))).unwrap_or(u64::MAX)
     }
     async fn stats(&self) -> Result<Stats, ArchiveError> {
         let journal_bytes = self.inner.keeper.journal.bytes();

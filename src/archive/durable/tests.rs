@@ -25,11 +25,11 @@ fn open(options: Options) -> Result<Durable, ArchiveError> {
     open_with(options, |dir| journal::Options { segment_bytes: 256 << 10, ..journal::Options::new(dir) })
 }
 
-fn opened(dir: &Path) -> Durable {
+pub(super) fn opened(dir: &Path) -> Durable {
     open(options(dir)).expect("opened")
 }
 
-fn make() -> (Durable, TempDir) {
+pub(super) fn make() -> (Durable, TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
     (opened(dir.path()), dir)
 }
@@ -49,12 +49,13 @@ async fn lived(store: &Durable) {
 }
 
 /// All rows but how far they are.
-fn rows(store: &Durable) -> Changes {
-    let rows = store.inner.keeper.table.up(b"A", b"z").map(|row| row.map(|(key, value)| (key, Some(value))));
+pub(super) fn rows(store: &Durable) -> Changes {
+    let view = store.inner.keeper.view();
+    let rows = view.up(b"A", b"z").map(|row| row.map(|(key, value)| (key, Some(value))));
     rows.collect::<Result<_, _>>().expect("readable")
 }
 
-fn copied(from: &Path) -> TempDir {
+pub(super) fn copied(from: &Path) -> TempDir {
     fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(to).expect("made");
         for entry in fs::read_dir(from).expect("listed").flatten() {
@@ -213,7 +214,7 @@ async fn a_damaged_snapshot_is_named_and_others_stay() {
     let ids = deleted(&store, 1, vec![anna.clone(), boris.clone()]).await;
     let clean = store.check().await.expect("checked");
     assert_eq!((clean.damage.len(), clean.snapshots, clean.frames), (0, 2, 5), "{clean:?}");
-    let place = store.inner.keeper.table.get(&keys::snapshot(&anna.id())).expect("read").expect("there");
+    let place = store.inner.keeper.view().get(&keys::snapshot(&anna.id())).expect("read").expect("there");
     let place: u64 = crate::archive::fold::rows::parse(&place).expect("a place");
     drop(store);
     let segment = dir.path().join("journal/journal-00000001.seg");

@@ -1,8 +1,10 @@
 //! One event, or one snapshot kept or dropped -> changes of rows.
 
+use std::collections::HashMap;
+
 use super::keys;
-use super::rows::{Frames, Rows, Staged, Stop, StreamRow, number, read, write};
-use super::terms::{Secret, Tokens};
+use super::rows::{Frames, RecordRow, Rows, Staged, Stop, StreamRow, insert};
+use super::terms::Tokens;
 use super::{jobs, operations};
 use crate::archive::ArchiveError;
 use crate::domain::event::{Event, Recorded};
@@ -13,44 +15,58 @@ use crate::domain::record::Snapshot;
 pub struct Fold<'a> {
     /// Rows there are, and what changes.
     pub rows: Staged<'a>,
-    /// Frames there are. Those of the write itself are in [`fresh`](Self::fresh).
+    /// Frames there are.
     pub frames: &'a dyn Frames,
-    /// Snapshots of the write itself.
-    pub fresh: Vec<(SnapshotId, &'a Snapshot)>,
-    /// What search terms are hashed with.
-    pub secret: &'a Secret,
+    /// What the snapshots of the write itself can be found by.
+    pub fresh: HashMap<SnapshotId, String>,
     /// Only asks whether the events may happen; what can be searched is left out.
     pub dry: bool,
 }
 
 impl<'a> Fold<'a> {
     /// Of one write.
-    pub fn over(rows: &'a dyn Rows, frames: &'a dyn Frames, secret: &'a Secret) -> Self {
-        Self { rows: Staged::over(rows), frames, fresh: Vec::new(), secret, dry: false }
+    pub fn over(rows: &'a dyn Rows, frames: &'a dyn Frames) -> Self {
+        Self { rows: Staged::over(rows), frames, fresh: HashMap::new(), dry: false }
     }
 
     /// A snapshot was kept in the frame at `place`. Kept twice, the first frame counts.
-    pub fn snapshot(&mut self, id: SnapshotId, snapshot: &'a Snapshot, place: u64) -> Result<(), Stop> {
+    pub fn snapshot(&mut self, id: SnapshotId, snapshot: &Snapshot, place: u64) -> Result<(), Stop> {
         if self.rows.get(&keys::snapshot(&id))?.is_none() {
             self.rows.put(keys::snapshot(&id), &place);
-            self.rows.mark(keys::snapshot_of(&snapshot.connection, &snapshot.of, place));
+            if !self.dry {
+                let key = keys::record(&snapshot.connection, &snapshot.of);
+                let mut row: RecordRow = self.rows.read(&key)?.unwrap_or_default();
+                insert(&mut row.snapshots, place);
+                self.rows.put(key, &row);
+            }
         }
-        self.fresh.push((id, snapshot));
+        if !self.dry {
+            self.fresh.insert(id, Tokens::of(snapshot).text());
+        }
         Ok(())
     }
 
     /// An event lies in the frame at `place`. It takes its position in its stream even if it may not happen.
     pub fn event(&mut self, recorded: &Recorded, place: u64) -> Result<(), Stop> {
         let key = keys::stream(&recorded.stream.0);
-        let row: StreamRow = read(&self.rows, &key)?.unwrap_or(StreamRow(recorded.seq, 0));
-        self.rows.put(key, &StreamRow(row.0, recorded.version));
-        self.rows.put(keys::event(row.0, recorded.version), &place);
+        let mut row: StreamRow =
+            self.rows.read(&key)?.unwrap_or(StreamRow { number: recorded.seq, ..StreamRow::default() });
+        let stream = row.number;
+        row.version = recorded.version;
+        match usize::try_from(recorded.version) {
+            Ok(version @ 1..) if recorded.version <= keys::IN_STREAM => {
+                row.places.resize(row.places.len().max(version), 0);
+                row.places[version - 1] = place;
+            }
+            _ => self.rows.put(keys::event(stream, recorded.version), &place),
+        }
+        self.rows.put(key, &row);
         self.rows.put(keys::audit(recorded.seq), &place);
-        let last = number(&self.rows, keys::LAST_SEQ)?.max(recorded.seq);
+        let last = self.rows.number(keys::LAST_SEQ)?.max(recorded.seq);
         self.rows.put(keys::LAST_SEQ.to_vec(), &last);
 
         self.rows.begin();
-        let done = self.happens(recorded, row.0, place);
+        let done = self.happens(recorded, stream, place);
         if done.is_err() {
             self.rows.take_back();
         }
@@ -78,50 +94,43 @@ impl<'a> Fold<'a> {
 
     /// A snapshot was dropped, by the frame at `by`: nothing of it stays in any row. One kept later stays.
     pub fn forgotten(&mut self, id: &SnapshotId, by: u64) -> Result<(), Stop> {
-        let Some(place) = read::<u64>(&self.rows, &keys::snapshot(id))?.filter(|place| *place < by) else {
+        let Some(place) = self.rows.read::<u64>(&keys::snapshot(id))?.filter(|place| *place < by) else {
             return Ok(());
         };
         self.rows.take(keys::snapshot(id));
+        self.fresh.remove(id);
         let (_, snapshot) = match self.frames.snapshot(place) {
             Ok(found) => found,
             // Its words cannot be read any more, so no row was ever made of them again either.
             Err(ArchiveError::Damaged { .. } | ArchiveError::NotFound(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        self.rows.take(keys::snapshot_of(&snapshot.connection, &snapshot.of, place));
-        operations::forgotten(self, id, &snapshot)
+        let key = keys::record(&snapshot.connection, &snapshot.of);
+        let mut row: RecordRow = self.rows.read(&key)?.unwrap_or_default();
+        row.snapshots.retain(|kept| *kept != place);
+        let entries = row.entries.clone();
+        if row.entries.is_empty() && row.snapshots.is_empty() {
+            self.rows.take(key);
+        } else {
+            self.rows.put(key, &row);
+        }
+        operations::forgotten(self, &entries, place)
     }
 
-    /// The snapshot, of this write or kept before.
-    pub(super) fn find(&self, id: &SnapshotId) -> Result<Option<Snapshot>, Stop> {
-        if let Some((_, snapshot)) = self.fresh.iter().find(|(fresh, _)| fresh == id) {
-            return Ok(Some((*snapshot).clone()));
+    /// Frame of a snapshot that was kept and not dropped.
+    pub(super) fn place_of(&self, id: &SnapshotId) -> Result<Option<u64>, Stop> {
+        Ok(self.rows.read(&keys::snapshot(id))?)
+    }
+
+    /// What a snapshot can be found by, of this write or kept before.
+    pub(super) fn text_of(&self, id: &SnapshotId, place: u64) -> Result<Option<String>, Stop> {
+        if let Some(text) = self.fresh.get(id) {
+            return Ok(Some(text.clone()));
         }
-        let Some(place) = read::<u64>(&self.rows, &keys::snapshot(id))? else {
-            return Ok(None);
-        };
         match self.frames.snapshot(place) {
-            Ok((_, snapshot)) => Ok(Some(snapshot)),
+            Ok((_, snapshot)) => Ok(Some(Tokens::of(&snapshot).text())),
             Err(ArchiveError::Damaged { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Whether it was kept and not dropped.
-    pub(super) fn has(&self, id: &SnapshotId) -> Result<bool, Stop> {
-        Ok(self.rows.get(&keys::snapshot(id))?.is_some())
-    }
-
-    /// Makes an entry findable, or no longer.
-    pub(super) fn findable(&mut self, snapshot: &Snapshot, number: u64, yes: bool) {
-        for term in Tokens::of(snapshot).terms(self.secret) {
-            let value = yes.then(Vec::new);
-            self.rows.set(keys::found_by(&term, number), value);
-        }
-    }
-
-    /// Writes a row under a key.
-    pub(super) fn put<T: serde::Serialize>(&mut self, key: Vec<u8>, value: &T) {
-        self.rows.set(key, Some(write(value)));
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn follow(fold: &mut Fold, connection: &str, old: &RecordRef, new: &R
         if at == *old {
             return Err(Stop::Illegal(format!("{old} would become its own successor")));
         }
-        let Some(next) = read(&fold.rows, &keys::successor(connection, &at))? else {
+        let Some(next) = fold.rows.read(&keys::successor(connection, &at))? else {
             fold.rows.put(key, new);
             if !known {
                 fold.rows.count(&keys::successors(connection), 1)?;

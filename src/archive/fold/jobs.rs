@@ -1,7 +1,7 @@
 //! Queued, moved, applying, applied; and what that makes of entries.
 
 use super::apply::Fold;
-use super::rows::{ItemRow, JobRow, Rows, Stop, read};
+use super::rows::{ItemRow, JobRow, Stop};
 use super::{idmap, keys, operations};
 use crate::domain::entry::{EntryEvent, EntryState};
 use crate::domain::event::{Event, Recorded};
@@ -37,7 +37,7 @@ pub(super) fn queued(fold: &mut Fold, recorded: &Recorded, stream: u64) -> Resul
 }
 
 fn find(fold: &Fold, stream: u64) -> Result<JobRow, Stop> {
-    read(&fold.rows, &keys::job(stream))?.ok_or_else(|| Stop::Illegal("the job was never queued".into()))
+    fold.rows.read(&keys::job(stream))?.ok_or_else(|| Stop::Illegal("the job was never queued".into()))
 }
 
 pub(super) fn moved(fold: &mut Fold, stream: u64, to: JobState, reason: Option<String>) -> Result<(), Stop> {
@@ -69,7 +69,7 @@ pub(super) fn applied(fold: &mut Fold, stream: u64, items: &[Item], place: u64) 
     let mut row = find(fold, stream)?;
     for (index, item) in items.iter().enumerate() {
         let key = keys::item(stream, item.step);
-        if let Some(ItemRow(_, _, before)) = read(&fold.rows, &key)? {
+        if let Some(ItemRow(_, _, before)) = fold.rows.read(&key)? {
             let count = counter(&mut row.job, before);
             *count = count.saturating_sub(1);
         }

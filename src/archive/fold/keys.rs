@@ -1,11 +1,9 @@
 //! Names of rows. Numbers are big-endian, so that their order as bytes is their order as numbers.
 
+use super::packed::code;
 use crate::domain::entry::{EntryState, OperationState};
 use crate::domain::ids::{EntryId, SnapshotId};
 use crate::domain::record::RecordRef;
-
-/// A search term: the beginning of a keyed hash.
-pub type Term = [u8; 6];
 
 /// Bytes of a number.
 pub const NUMBER: usize = 6;
@@ -50,7 +48,9 @@ pub fn after(prefix: &[u8]) -> Vec<u8> {
 pub fn stream(name: &str) -> Vec<u8> {
     join(&[b"s", name.as_bytes()])
 }
-/// Event of a stream -> frame.
+/// So many events of a stream are named in its own row.
+pub const IN_STREAM: u64 = 8;
+/// A later event of a stream -> frame.
 pub fn event(stream: u64, version: u64) -> Vec<u8> {
     join(&[b"v", &six(stream), &six(version)])
 }
@@ -62,21 +62,14 @@ pub fn audit(seq: u64) -> Vec<u8> {
 pub fn operation(number: u64) -> Vec<u8> {
     join(&[b"o", &six(number)])
 }
-/// Operations in one state.
+/// Operations in a state that few are in.
 pub fn operation_in(state: OperationState, number: u64) -> Vec<u8> {
-    use OperationState::{Confirmed, Held, NeedsReview, NotSent, Open, Partial, Refused, Undone, Unknown};
-    let code = match state {
-        Held => 0_u8,
-        Open => 1,
-        Unknown => 2,
-        Confirmed => 3,
-        Partial => 4,
-        Refused => 5,
-        NotSent => 6,
-        NeedsReview => 7,
-        Undone => 8,
-    };
-    join(&[b"O", &[code], &six(number)])
+    join(&[b"O", &[code(&state)], &six(number)])
+}
+/// Whether [`operation_in`] is kept for this state. All others are found by walking over all operations.
+pub fn few_operations(state: OperationState) -> bool {
+    use OperationState::{Held, NeedsReview, Open, Unknown};
+    matches!(state, Held | Open | Unknown | NeedsReview)
 }
 /// Id of an entry -> its number.
 pub fn entry_id(id: EntryId) -> Vec<u8> {
@@ -86,44 +79,27 @@ pub fn entry_id(id: EntryId) -> Vec<u8> {
 pub fn entry(number: u64) -> Vec<u8> {
     join(&[b"n", &six(number)])
 }
-/// Entries in one state.
+/// Entries in a state that few are in.
 pub fn entry_in(state: EntryState, number: u64) -> Vec<u8> {
-    use EntryState::{Deleted, Erased, Forgotten, Kept, NeedsReview, Restored, Restoring, Unknown};
-    let code = match state {
-        Deleted => 0_u8,
-        Unknown => 1,
-        Restoring => 2,
-        Restored => 3,
-        NeedsReview => 4,
-        Kept => 5,
-        Forgotten => 6,
-        Erased => 7,
-    };
-    join(&[b"t", &[code], &six(number)])
+    join(&[b"t", &[code(&state)], &six(number)])
 }
-/// Entries of one record.
-pub fn entry_of(connection: &str, record: &RecordRef, number: u64) -> Vec<u8> {
-    join(&[&entries_of(connection, record), &six(number)])
+/// Whether [`entry_in`] is kept for this state.
+pub fn few_entries(state: EntryState) -> bool {
+    matches!(state, EntryState::Unknown | EntryState::Restoring | EntryState::NeedsReview)
 }
-/// What [`entry_of`] begins with.
-pub fn entries_of(connection: &str, record: &RecordRef) -> Vec<u8> {
-    join(&[b"r", connection.as_bytes(), b"\0", record.to_string().as_bytes(), b"\0"])
+/// What there is of one record.
+pub fn record(connection: &str, record: &RecordRef) -> Vec<u8> {
+    join(&[b"r", connection.as_bytes(), b"\0", record.to_string().as_bytes()])
 }
+/// What an entry can be found by.
+pub fn text(number: u64) -> Vec<u8> {
+    join(&[TEXTS, &six(number)])
+}
+/// What [`text`] begins with.
+pub const TEXTS: &[u8] = b"q";
 /// Snapshot -> frame. Half of the address tells snapshots apart as well as all of it.
 pub fn snapshot(id: &SnapshotId) -> Vec<u8> {
     join(&[b"h", &id.0[..16]])
-}
-/// Snapshots of one record, by frame.
-pub fn snapshot_of(connection: &str, record: &RecordRef, place: u64) -> Vec<u8> {
-    join(&[&snapshots_of(connection, record), &place.to_be_bytes()])
-}
-/// What [`snapshot_of`] begins with.
-pub fn snapshots_of(connection: &str, record: &RecordRef) -> Vec<u8> {
-    join(&[b"H", connection.as_bytes(), b"\0", record.to_string().as_bytes(), b"\0"])
-}
-/// Entries that may be found by a term.
-pub fn found_by(term: &Term, number: u64) -> Vec<u8> {
-    join(&[b"q", term, &six(number)])
 }
 /// A job, by the number of its stream.
 pub fn job(number: u64) -> Vec<u8> {

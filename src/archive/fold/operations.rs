@@ -2,13 +2,12 @@
 
 use super::apply::Fold;
 use super::keys;
-use super::rows::{EntryRow, OperationRow, Rows, Stop, moment, read};
+use super::rows::{EntryRow, OperationRow, RecordRow, Stop, insert};
 use crate::domain::delete::Fate;
 use crate::domain::entry::{EntryEvent, EntryState, OperationEvent, OperationState};
 use crate::domain::event::{Event, Recorded};
-use crate::domain::ids::{EntryId, SnapshotId};
+use crate::domain::ids::EntryId;
 use crate::domain::lifecycle::Lifecycle;
-use crate::domain::record::Snapshot;
 
 /// Whether an entry in this state lies in the bin.
 pub(super) fn in_bin(state: EntryState) -> bool {
@@ -16,7 +15,7 @@ pub(super) fn in_bin(state: EntryState) -> bool {
 }
 
 pub(super) fn captured(fold: &mut Fold, recorded: &Recorded, stream: u64, place: u64) -> Result<(), Stop> {
-    let Event::Captured { connection, entries, .. } = &recorded.event else { return Ok(()) };
+    let Event::Captured { operation, connection, via, by, entries, .. } = &recorded.event else { return Ok(()) };
     if fold.rows.get(&keys::operation(stream))?.is_some() {
         return Err(Stop::Illegal("the operation was captured before".into()));
     }
@@ -25,43 +24,50 @@ pub(super) fn captured(fold: &mut Fold, recorded: &Recorded, stream: u64, place:
     }
     let first = keys::first_entry(recorded.seq);
     let mut next = first;
-    for (index, entry) in entries.iter().enumerate() {
+    for entry in entries {
         if fold.rows.get(&keys::entry_id(entry.id))?.is_some() {
             return Err(Stop::Illegal(format!("entry {} was captured before", entry.id)));
         }
-        if !fold.has(&entry.snapshot)? {
+        let Some(snapshot) = fold.place_of(&entry.snapshot)? else {
             return Err(Stop::Illegal(format!("entry {}: its snapshot is not in the archive", entry.id)));
-        }
-        if !fold.dry
-            && let Some(snapshot) = fold.find(&entry.snapshot)?
-        {
-            fold.findable(&snapshot, next, true);
-        }
+        };
+        fold.rows.put(keys::entry_id(entry.id), &next);
         let row = EntryRow {
             operation: stream,
-            place,
-            index,
+            id: entry.id,
             state: EntryState::Unknown,
             connection: connection.clone(),
-            object: entry.record.object.clone(),
-            at: moment(recorded.at),
+            record: entry.record.clone(),
+            snapshot,
+            expires_at: entry.expires_at,
             restored_as: None,
             reason: None,
         };
-        fold.rows.put(keys::entry_id(entry.id), &next);
         fold.rows.put(keys::entry(next), &row);
+        if !fold.dry {
+            if let Some(text) = fold.text_of(&entry.snapshot, snapshot)? {
+                fold.rows.set(keys::text(next), Some(text.into_bytes()));
+            }
+            let key = keys::record(connection, &entry.record);
+            let mut known: RecordRow = fold.rows.read(&key)?.unwrap_or_default();
+            insert(&mut known.entries, next);
+            fold.rows.put(key, &known);
+        }
         fold.rows.mark(keys::entry_in(row.state, next));
-        fold.rows.mark(keys::entry_of(connection, &entry.record, next));
-        fold.rows.count(keys::IN_BIN, 1)?;
         next += 1;
     }
+    fold.rows.count(keys::IN_BIN, (next - first).cast_signed())?;
     let row = OperationRow {
         place,
         state: OperationState::Open,
         answer: None,
         first,
         count: next - first,
+        id: *operation,
         connection: connection.clone(),
+        via: *via,
+        by: by.clone(),
+        at: recorded.at,
     };
     fold.rows.mark(keys::operation_in(row.state, stream));
     fold.rows.put(keys::operation(stream), &row);
@@ -102,23 +108,30 @@ pub(super) fn undone(fold: &mut Fold, stream: u64) -> Result<(), Stop> {
 }
 
 fn step(fold: &mut Fold, stream: u64, event: &OperationEvent, answer: Option<u16>) -> Result<OperationRow, Stop> {
-    let mut row: OperationRow = read(&fold.rows, &keys::operation(stream))?
+    let mut row: OperationRow = fold
+        .rows
+        .read(&keys::operation(stream))?
         .ok_or_else(|| Stop::Illegal("the operation was never captured".into()))?;
-    fold.rows.take(keys::operation_in(row.state, stream));
+    if keys::few_operations(row.state) {
+        fold.rows.take(keys::operation_in(row.state, stream));
+    }
     row.state = row.state.next(event)?;
     row.answer = answer.or(row.answer);
-    fold.rows.mark(keys::operation_in(row.state, stream));
+    if keys::few_operations(row.state) {
+        fold.rows.mark(keys::operation_in(row.state, stream));
+    }
     fold.rows.put(keys::operation(stream), &row);
     Ok(row)
 }
 
 /// Number of an entry.
 pub(super) fn numbered(fold: &Fold, id: EntryId) -> Result<u64, Stop> {
-    read(&fold.rows, &keys::entry_id(id))?.ok_or_else(|| Stop::Illegal(format!("there is no entry {id}")))
+    fold.rows.read(&keys::entry_id(id))?.ok_or_else(|| Stop::Illegal(format!("there is no entry {id}")))
 }
 
 pub(super) fn find(fold: &Fold, number: u64) -> Result<EntryRow, Stop> {
-    read(&fold.rows, &keys::entry(number))?.ok_or_else(|| Stop::Illegal(format!("there is no entry number {number}")))
+    let row = fold.rows.read(&keys::entry(number))?;
+    row.ok_or_else(|| Stop::Illegal(format!("there is no entry number {number}")))
 }
 
 /// Something happens to an entry.
@@ -136,13 +149,17 @@ fn change_at(fold: &mut Fold, number: u64, event: &EntryEvent, more: impl FnOnce
     let mut row = find(fold, number)?;
     let to = row.state.next(event)?;
     more(&mut row);
-    place(fold, number, row, to)
+    put(fold, number, row, to)
 }
 
-fn place(fold: &mut Fold, number: u64, mut row: EntryRow, to: EntryState) -> Result<(), Stop> {
+fn put(fold: &mut Fold, number: u64, mut row: EntryRow, to: EntryState) -> Result<(), Stop> {
     if row.state != to {
-        fold.rows.take(keys::entry_in(row.state, number));
-        fold.rows.mark(keys::entry_in(to, number));
+        if keys::few_entries(row.state) {
+            fold.rows.take(keys::entry_in(row.state, number));
+        }
+        if keys::few_entries(to) {
+            fold.rows.mark(keys::entry_in(to, number));
+        }
         match (in_bin(row.state), in_bin(to)) {
             (true, false) => fold.rows.count(keys::IN_BIN, -1)?,
             (false, true) => fold.rows.count(keys::IN_BIN, 1)?,
@@ -150,29 +167,25 @@ fn place(fold: &mut Fold, number: u64, mut row: EntryRow, to: EntryState) -> Res
         }
     }
     row.state = to;
-    fold.put(keys::entry(number), &row);
+    fold.rows.put(keys::entry(number), &row);
     Ok(())
 }
 
-/// The snapshot of these entries was dropped. Without it they cannot come back; a restored one stays restored.
-pub(super) fn forgotten(fold: &mut Fold, id: &SnapshotId, snapshot: &Snapshot) -> Result<(), Stop> {
-    let prefix = keys::entries_of(&snapshot.connection, &snapshot.of);
-    let numbers: Vec<u64> = fold
-        .rows
-        .up(&prefix, &keys::after(&prefix))
-        .map(|row| row.map(|(key, _)| keys::tail(&key)))
-        .collect::<Result<_, _>>()?;
-    for number in numbers {
-        let row = find(fold, number)?;
-        let recorded = fold.frames.event(row.place)?;
-        let Event::Captured { entries, .. } = &recorded.event else { continue };
-        if entries.get(row.index).is_none_or(|entry| entry.snapshot != *id) {
+/// The snapshot at `place`, which some of these entries have, was dropped. Without it they cannot come back; a restored
+/// one stays restored.
+pub(super) fn forgotten(fold: &mut Fold, entries: &[u64], place: u64) -> Result<(), Stop> {
+    for number in entries {
+        let mut row = find(fold, *number)?;
+        if row.snapshot != place {
             continue;
         }
-        fold.findable(snapshot, number, false);
-        if !matches!(row.state, EntryState::Restored | EntryState::Restoring | EntryState::Erased) {
-            place(fold, number, row, EntryState::Forgotten)?;
-        }
+        row.snapshot = 0;
+        fold.rows.take(keys::text(*number));
+        let to = match row.state {
+            stays @ (EntryState::Restored | EntryState::Restoring | EntryState::Erased) => stays,
+            _ => EntryState::Forgotten,
+        };
+        put(fold, *number, row, to)?;
     }
     Ok(())
 }

@@ -1,60 +1,38 @@
-//! Which entries may match, newest first: numbers going down that stand under a term of every word.
+//! Numbers that stand in lists of few, newest first.
 
-use super::keys::{self, Term};
-use super::rows::Rows;
+use std::iter::Peekable;
+
+use super::keys;
+use super::rows::{Rows, Walk};
 use crate::archive::ArchiveError;
 
-/// Numbers going down.
-pub(super) struct Candidates<'a> {
-    rows: &'a dyn Rows,
-    /// Of every list, a row of key beginnings; a number has to stand under one of each.
-    lists: Vec<Vec<Vec<u8>>>,
-    below: u64,
-    from: u64,
-}
+/// Numbers of several lists, going down.
+pub(super) struct Candidates<'a>(Vec<Peekable<Walk<'a>>>);
 
 impl<'a> Candidates<'a> {
-    /// Entries with numbers from `from` on, below `below`, that stand in one of each list's rows.
-    pub(super) fn new(rows: &'a dyn Rows, lists: Vec<Vec<Vec<u8>>>, from: u64, below: u64) -> Self {
-        Self { rows, lists, below, from }
+    /// Numbers from `from` on, below `below`, that stand in one of these lists; each is named by its key for a number.
+    pub(super) fn new(rows: &'a dyn Rows, lists: &[&dyn Fn(u64) -> Vec<u8>], from: u64, below: u64) -> Self {
+        Self(lists.iter().map(|key| rows.down(&key(from), &key(below)).peekable()).collect())
     }
 
     /// The next one.
     pub(super) fn next(&mut self) -> Result<Option<u64>, ArchiveError> {
-        'again: while self.below > self.from {
-            let at = self.below - 1;
-            for list in &self.lists {
-                match self.newest(list)? {
-                    None => return Ok(None),
-                    Some(found) if found < at => {
-                        self.below = found + 1;
-                        continue 'again;
-                    }
-                    Some(_) => {}
-                }
-            }
-            self.below = at;
-            return Ok(Some(at));
-        }
-        Ok(None)
-    }
-
-    fn newest(&self, list: &[Vec<u8>]) -> Result<Option<u64>, ArchiveError> {
-        let mut newest = None;
-        for prefix in list {
-            let end = [prefix.as_slice(), &self.below.to_be_bytes()[2..]].concat();
-            let begin = [prefix.as_slice(), &self.from.to_be_bytes()[2..]].concat();
-            if let Some(row) = self.rows.down(&begin, &end).next() {
-                newest = newest.max(Some(keys::tail(&row?.0)));
+        let heads =
+            self.0.iter_mut().map(|walk| walk.peek().and_then(|row| row.as_ref().ok().map(|(key, _)| keys::tail(key))));
+        let heads: Vec<Option<u64>> = heads.collect();
+        let Some(newest) = heads.iter().flatten().max().copied() else {
+            // An error is at the head of its list.
+            return self.0.iter_mut().find_map(Iterator::next).transpose().map(|_| None);
+        };
+        for (walk, head) in self.0.iter_mut().zip(heads) {
+            if head == Some(newest) {
+                walk.next();
+            } else if head.is_none()
+                && let Some(row) = walk.next()
+            {
+                row?;
             }
         }
-        Ok(newest)
+        Ok(Some(newest))
     }
-}
-
-/// What the postings of a term begin with.
-pub(super) fn postings(term: Term) -> Vec<u8> {
-    let mut key = keys::found_by(&term, 0);
-    key.truncate(key.len() - keys::NUMBER);
-    key
 }

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use super::idmap;
 use super::keys;
 use super::operations::in_bin;
-use super::rows::{EntryRow, Frames, ItemRow, JobRow, OperationRow, Rows, StreamRow, moment, number, parse, read};
-use super::search::{Candidates, postings};
-use super::terms::{Query, Secret, Tokens};
+use super::rows::{EntryRow, Frames, ItemRow, JobRow, OperationRow, RecordRow, Rows, StreamRow, number, parse, read};
+use super::search::Candidates;
+use super::terms::Query;
 use crate::archive::{ArchiveError, EntryFilter, OperationFilter, Page};
 use crate::domain::entry::{Entry, EntryState, Operation};
 use crate::domain::event::{Event, Recorded, Stream};
@@ -27,15 +27,15 @@ const ALL: u64 = (1 << 48) - 1;
 pub struct Shelf<'a> {
     rows: &'a dyn Rows,
     frames: &'a dyn Frames,
-    secret: &'a Secret,
-    /// Entries of one operation stand together in lists; their event is read once.
+    /// Entries of one operation stand together in lists; its row and its event are read once.
     seen: RefCell<HashMap<u64, Rc<Recorded>>>,
+    operations: RefCell<HashMap<u64, Rc<OperationRow>>>,
 }
 
 impl<'a> Shelf<'a> {
     /// To be asked.
-    pub fn new(rows: &'a dyn Rows, frames: &'a dyn Frames, secret: &'a Secret) -> Self {
-        Self { rows, frames, secret, seen: RefCell::default() }
+    pub fn new(rows: &'a dyn Rows, frames: &'a dyn Frames) -> Self {
+        Self { rows, frames, seen: RefCell::default(), operations: RefCell::default() }
     }
 
     fn event(&self, place: u64) -> Result<Rc<Recorded>, ArchiveError> {
@@ -47,40 +47,57 @@ impl<'a> Shelf<'a> {
         Ok(event)
     }
 
-    fn kept(&self, id: &SnapshotId) -> Result<Option<Snapshot>, ArchiveError> {
-        let Some(place) = read::<u64>(self.rows, &keys::snapshot(id))? else { return Ok(None) };
-        match self.frames.snapshot(place) {
-            Ok((_, snapshot)) => Ok(Some(snapshot)),
-            // The list goes on without its name; asking for the snapshot itself says what is damaged.
-            Err(ArchiveError::Damaged { .. }) => Ok(None),
-            Err(error) => Err(error),
+    fn operation_at(&self, number: u64) -> Result<Rc<OperationRow>, ArchiveError> {
+        if let Some(row) = self.operations.borrow().get(&number) {
+            return Ok(row.clone());
         }
+        let row: OperationRow = read(self.rows, &keys::operation(number))?.ok_or_else(|| wrong("an operation"))?;
+        let row = Rc::new(row);
+        // A long walk over entries of many operations needs only the last ones.
+        let mut known = self.operations.borrow_mut();
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(number, row.clone());
+        Ok(row)
     }
 
-    fn whole(&self, row: EntryRow) -> Result<(Entry, Option<Snapshot>), ArchiveError> {
-        let recorded = self.event(row.place)?;
-        let Event::Captured { operation, connection, via, by, entries, .. } = &recorded.event else {
-            return Err(wrong("an entry"));
+    fn whole(&self, at: u64, row: EntryRow) -> Result<Entry, ArchiveError> {
+        let operation = self.operation_at(row.operation)?;
+        let snapshot = match row.snapshot {
+            0 => None,
+            place => match self.frames.snapshot(place) {
+                Ok(found) => Some(found),
+                // The list goes on without its name; asking for the snapshot itself says what is damaged.
+                Err(ArchiveError::Damaged { .. }) => None,
+                Err(error) => return Err(error),
+            },
         };
-        let captured = entries.get(row.index).ok_or_else(|| wrong("an entry"))?;
-        let snapshot = self.kept(&captured.snapshot)?;
-        let entry = Entry {
-            id: captured.id,
-            connection: connection.clone(),
-            record: captured.record.clone(),
-            title: snapshot.as_ref().map(|snapshot| snapshot.title.clone()).unwrap_or_default(),
-            deleted_at: recorded.at,
-            deleted_by: by.clone(),
-            via: *via,
-            operation: *operation,
+        let (snapshot, title, copy_taken_at) = if let Some((id, snapshot)) = snapshot {
+            (id, snapshot.title, snapshot.taken_at)
+        } else {
+            let recorded = self.event(operation.place)?;
+            let Event::Captured { entries, .. } = &recorded.event else { return Err(wrong("an entry")) };
+            let index = usize::try_from(at - operation.first).map_err(|_| wrong("an entry"))?;
+            let captured = entries.get(index).ok_or_else(|| wrong("an entry"))?;
+            (captured.snapshot, String::new(), recorded.at)
+        };
+        Ok(Entry {
+            id: row.id,
+            connection: row.connection,
+            record: row.record,
+            title,
+            deleted_at: operation.at,
+            deleted_by: operation.by.clone(),
+            via: operation.via,
+            operation: operation.id,
             state: row.state,
-            snapshot: captured.snapshot,
-            copy_taken_at: snapshot.as_ref().map_or(recorded.at, |snapshot| snapshot.taken_at),
-            expires_at: captured.expires_at,
+            snapshot,
+            copy_taken_at,
+            expires_at: row.expires_at,
             restored_as: row.restored_as,
             reason: row.reason,
-        };
-        Ok((entry, snapshot))
+        })
     }
 
     /// Snapshot by address.
@@ -96,11 +113,9 @@ impl<'a> Shelf<'a> {
 
     /// Snapshots of one record, newest first.
     pub fn history(&self, connection: &str, of: &RecordRef) -> Result<Vec<SnapshotId>, ArchiveError> {
-        let prefix = keys::snapshots_of(connection, of);
+        let row: RecordRow = read(self.rows, &keys::record(connection, of))?.unwrap_or_default();
         let mut found = Vec::new();
-        for row in self.rows.down(&prefix, &keys::after(&prefix)) {
-            let (key, _) = row?;
-            let place = key.last_chunk::<8>().copied().map(u64::from_be_bytes).ok_or_else(|| wrong("a history"))?;
+        for place in row.snapshots.into_iter().rev() {
             match self.frames.snapshot(place) {
                 Ok((id, _)) => found.push(id),
                 Err(ArchiveError::Damaged { .. }) => {}
@@ -113,8 +128,15 @@ impl<'a> Shelf<'a> {
     /// Events of a stream after `version`.
     pub fn read(&self, stream: &Stream, after: u64) -> Result<Vec<Recorded>, ArchiveError> {
         let Some(row) = self.stream(&stream.0)? else { return Ok(Vec::new()) };
-        let (from, to) = (keys::event(row.0, after.saturating_add(1).min(row.1 + 1)), keys::event(row.0, row.1 + 1));
-        self.rows.up(&from, &to).map(|event| self.frames.event(parse(&event?.1)?)).collect()
+        let after = after.min(row.version);
+        let first =
+            row.places.into_iter().skip(usize::try_from(after).unwrap_or(usize::MAX)).filter(|place| *place > 0);
+        let mut events: Vec<Recorded> = first.map(|place| self.frames.event(place)).collect::<Result<_, _>>()?;
+        let (from, to) = (keys::event(row.number, after + 1), keys::event(row.number, row.version + 1));
+        for event in self.rows.up(&from, &to) {
+            events.push(self.frames.event(parse(&event?.1)?)?);
+        }
+        Ok(events)
     }
 
     /// Number and version of a stream.
@@ -128,7 +150,7 @@ impl<'a> Shelf<'a> {
         let streams = self.rows.up(&prefix, &keys::after(&prefix)).map(|row| {
             let (key, value) = row?;
             let row: StreamRow = parse(&value)?;
-            Ok((Stream(String::from_utf8_lossy(&key[1..]).into_owned()), row.1))
+            Ok((Stream(String::from_utf8_lossy(&key[1..]).into_owned()), row.version))
         });
         streams.collect()
     }
@@ -138,55 +160,93 @@ impl<'a> Shelf<'a> {
         let mut below = cursor(filter.cursor.as_deref(), 'e')?.unwrap_or(ALL);
         let mut from = 0;
         if let Some(operation) = filter.operation {
-            let Some(row) = self.operation_row(operation)? else { return Ok(Page { rows: Vec::new(), next: None }) };
-            from = row.1.first;
-            below = below.min(row.1.first + row.1.count);
+            let Some((_, row)) = self.operation_row(operation)? else {
+                return Ok(Page { rows: Vec::new(), next: None });
+            };
+            from = row.first;
+            below = below.min(row.first + row.count);
         }
-        let query = filter.q.as_deref().map(Query::parse).unwrap_or_default();
-        let mut lists: Vec<Vec<Vec<u8>>> =
-            query.terms(self.secret).iter().map(|terms| terms.iter().copied().map(postings).collect()).collect();
-        if !filter.states.is_empty() {
-            lists.push(filter.states.iter().map(|state| state_list(*state)).collect());
-        }
-        if lists.is_empty() {
-            lists.push(vec![b"n".to_vec()]);
-        }
-        let mut candidates = Candidates::new(self.rows, lists, from, below);
-        let limit = filter.limit.clamp(1, MOST);
-        let mut rows = Vec::with_capacity(limit.min(200));
-        let mut last = 0;
-        while let Some(at) = candidates.next()? {
-            let Some(row) = read::<EntryRow>(self.rows, &keys::entry(at))? else { continue };
-            if !wanted(filter, &row) {
-                continue;
+        let mut page = Gathered { limit: filter.limit.clamp(1, MOST), rows: Vec::new(), last: 0, more: false };
+        let needles =
+            filter.q.as_deref().map(Query::parse).filter(|query| !query.is_empty()).map(|query| query.needles());
+        if let Some(needles) = needles {
+            let may = |part: &super::filter::Filter| needles.may(part);
+            for row in self.rows.sift(&keys::text(from), &keys::text(below), &may) {
+                let (key, text) = row?;
+                if std::str::from_utf8(&text).is_ok_and(|text| needles.matches(text)) {
+                    let at = keys::tail(&key);
+                    let Some(row) = read(self.rows, &keys::entry(at))? else { continue };
+                    if self.gather(&mut page, filter, at, row)? {
+                        break;
+                    }
+                }
             }
-            let (entry, snapshot) = self.whole(row)?;
-            if !query.is_empty() && !snapshot.is_some_and(|snapshot| query.matches(&Tokens::of(&snapshot))) {
-                continue;
+        } else if !filter.states.is_empty() && filter.states.iter().all(|state| keys::few_entries(*state)) {
+            let lists: Vec<_> = filter.states.iter().map(|state| |number| keys::entry_in(*state, number)).collect();
+            let lists: Vec<&dyn Fn(u64) -> Vec<u8>> =
+                lists.iter().map(|list| list as &dyn Fn(u64) -> Vec<u8>).collect();
+            let mut candidates = Candidates::new(self.rows, &lists, from, below);
+            while let Some(at) = candidates.next()? {
+                let Some(row) = read(self.rows, &keys::entry(at))? else { continue };
+                if self.gather(&mut page, filter, at, row)? {
+                    break;
+                }
             }
-            if rows.len() == limit {
-                return Ok(Page { rows, next: Some(format!("e{last}")) });
+        } else {
+            for row in self.rows.down(&keys::entry(from), &keys::entry(below)) {
+                let (key, value) = row?;
+                if self.gather(&mut page, filter, keys::tail(&key), parse(&value)?)? {
+                    break;
+                }
             }
-            rows.push(entry);
-            last = at;
         }
-        Ok(Page { rows, next: None })
+        Ok(Page { next: page.more.then(|| format!("e{}", page.last)), rows: page.rows })
+    }
+
+    /// Takes an entry into the page if it is wanted; `true` once the page is full and another would follow.
+    fn gather(&self, page: &mut Gathered, filter: &EntryFilter, at: u64, row: EntryRow) -> Result<bool, ArchiveError> {
+        if !self.wanted(filter, &row)? {
+            return Ok(false);
+        }
+        page.more = page.rows.len() == page.limit;
+        if !page.more {
+            page.rows.push(self.whole(at, row)?);
+            page.last = at;
+        }
+        Ok(page.more)
+    }
+
+    fn wanted(&self, filter: &EntryFilter, row: &EntryRow) -> Result<bool, ArchiveError> {
+        let hidden = matches!(row.state, EntryState::Kept | EntryState::Forgotten | EntryState::Erased);
+        let stated = if filter.states.is_empty() { !hidden } else { filter.states.contains(&row.state) };
+        if !stated
+            || filter.connection.as_ref().is_some_and(|connection| *connection != row.connection)
+            || filter.object.as_ref().is_some_and(|object| *object != row.record.object)
+        {
+            return Ok(false);
+        }
+        if filter.deleted_after.is_none() && filter.deleted_before.is_none() {
+            return Ok(true);
+        }
+        let at = self.operation_at(row.operation)?.at;
+        Ok(filter.deleted_after.is_none_or(|after| at >= after)
+            && filter.deleted_before.is_none_or(|before| at < before))
     }
 
     /// One entry.
     pub fn entry(&self, id: EntryId) -> Result<Option<Entry>, ArchiveError> {
         let Some(at) = read::<u64>(self.rows, &keys::entry_id(id))? else { return Ok(None) };
         let Some(row) = read(self.rows, &keys::entry(at))? else { return Ok(None) };
-        Ok(Some(self.whole(row)?.0))
+        self.whole(at, row).map(Some)
     }
 
     /// The newest entry of a record that lies in the bin.
     pub fn in_bin(&self, connection: &str, record: &RecordRef) -> Result<Option<Entry>, ArchiveError> {
-        let prefix = keys::entries_of(connection, record);
-        for row in self.rows.down(&prefix, &keys::after(&prefix)) {
-            let row: Option<EntryRow> = read(self.rows, &keys::entry(keys::tail(&row?.0)))?;
+        let known: RecordRow = read(self.rows, &keys::record(connection, record))?.unwrap_or_default();
+        for at in known.entries.into_iter().rev() {
+            let row: Option<EntryRow> = read(self.rows, &keys::entry(at))?;
             if let Some(row) = row.filter(|row| in_bin(row.state)) {
-                return Ok(Some(self.whole(row)?.0));
+                return self.whole(at, row).map(Some);
             }
         }
         Ok(None)
@@ -194,7 +254,7 @@ impl<'a> Shelf<'a> {
 
     fn operation_row(&self, id: OperationId) -> Result<Option<(u64, OperationRow)>, ArchiveError> {
         let Some(stream) = self.stream(&Stream::operation(id).0)? else { return Ok(None) };
-        Ok(read(self.rows, &keys::operation(stream.0))?.map(|row| (stream.0, row)))
+        Ok(read(self.rows, &keys::operation(stream.number))?.map(|row| (stream.number, row)))
     }
 
     fn whole_operation(&self, row: &OperationRow) -> Result<Operation, ArchiveError> {
@@ -222,23 +282,23 @@ impl<'a> Shelf<'a> {
 
     /// Operations, newest first.
     pub fn operations(&self, filter: &OperationFilter) -> Result<Page<Operation>, ArchiveError> {
-        let states = filter.states.iter().map(|state| {
-            let mut key = keys::operation_in(*state, 0);
-            key.truncate(key.len() - keys::NUMBER);
-            key
-        });
-        let mut begins: Vec<Vec<u8>> = states.collect();
-        if begins.is_empty() {
-            begins.push(b"o".to_vec());
-        }
         let below = cursor(filter.cursor.as_deref(), 'o')?.unwrap_or(number(self.rows, keys::LAST_SEQ)? + 1);
-        let mut candidates = Candidates::new(self.rows, vec![begins], 0, below);
+        let few = !filter.states.is_empty() && filter.states.iter().all(|state| keys::few_operations(*state));
+        let lists: Vec<_> = filter.states.iter().map(|state| |number| keys::operation_in(*state, number)).collect();
+        let mut lists: Vec<&dyn Fn(u64) -> Vec<u8>> =
+            lists.iter().map(|list| list as &dyn Fn(u64) -> Vec<u8>).collect();
+        if !few {
+            lists = vec![&keys::operation];
+        }
+        let mut candidates = Candidates::new(self.rows, &lists, 0, below);
         let limit = filter.limit.clamp(1, MOST);
         let mut rows = Vec::new();
         let mut last = 0;
         while let Some(at) = candidates.next()? {
-            let Some(row) = read::<OperationRow>(self.rows, &keys::operation(at))? else { continue };
-            if filter.connection.as_ref().is_some_and(|connection| *connection != row.connection) {
+            let row = self.operation_at(at)?;
+            if filter.connection.as_ref().is_some_and(|connection| *connection != row.connection)
+                || !filter.states.is_empty() && !filter.states.contains(&row.state)
+            {
                 continue;
             }
             if rows.len() == limit {
@@ -285,7 +345,7 @@ impl<'a> Shelf<'a> {
     /// One job.
     pub fn job(&self, id: JobId) -> Result<Option<Job>, ArchiveError> {
         let Some(stream) = self.stream(&Stream::job(id).0)? else { return Ok(None) };
-        read(self.rows, &keys::job(stream.0))?.map(|row| self.whole_job(row)).transpose()
+        read(self.rows, &keys::job(stream.number))?.map(|row| self.whole_job(row)).transpose()
     }
 
     /// Items of a job, in the order of the plan.
@@ -293,7 +353,7 @@ impl<'a> Shelf<'a> {
         let begin = cursor(at, 'i')?.map_or(0, |step| step + 1);
         let Some(stream) = self.stream(&Stream::job(id).0)? else { return Ok(Page { rows: Vec::new(), next: None }) };
         let begin = u32::try_from(begin).map_err(|_| bad_cursor())?;
-        let (from, mut to) = (keys::item(stream.0, begin), keys::item(stream.0, u32::MAX));
+        let (from, mut to) = (keys::item(stream.number, begin), keys::item(stream.number, u32::MAX));
         to.push(0);
         paged(self.rows.up(&from, &to), limit, 'i', |_, value| {
             let ItemRow(place, index, _) = parse(value)?;
@@ -340,19 +400,12 @@ fn paged<T>(
     Ok(Page { rows, next: None })
 }
 
-fn wanted(filter: &EntryFilter, row: &EntryRow) -> bool {
-    let hidden = matches!(row.state, EntryState::Kept | EntryState::Forgotten | EntryState::Erased);
-    (!filter.states.is_empty() || !hidden)
-        && filter.connection.as_ref().is_none_or(|connection| *connection == row.connection)
-        && filter.object.as_ref().is_none_or(|object| *object == row.object)
-        && filter.deleted_after.is_none_or(|at| row.at >= moment(at))
-        && filter.deleted_before.is_none_or(|at| row.at < moment(at))
-}
-
-fn state_list(state: EntryState) -> Vec<u8> {
-    let mut key = keys::entry_in(state, 0);
-    key.truncate(key.len() - keys::NUMBER);
-    key
+/// A page in the making.
+struct Gathered {
+    limit: usize,
+    rows: Vec<Entry>,
+    last: u64,
+    more: bool,
 }
 
 fn wrong(what: &str) -> ArchiveError {

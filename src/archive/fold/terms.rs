@@ -1,20 +1,10 @@
 //! What an entry can be found by, and what a query asks for.
-//!
-//! Of every token the beginnings of a few lengths are indexed, as keyed hashes; a query takes the longest that fits
-//! and the rest is compared with the snapshot itself.
 
 use std::collections::BTreeSet;
 
-use super::keys::Term;
+use super::filter::{Filter, ID, PHONE, WORD, probe};
 use crate::domain::record::Snapshot;
 
-/// What terms are hashed with, so that an index without the key tells no names.
-pub type Secret = [u8; 32];
-
-/// Beginnings of words that are indexed, in characters.
-const WORDS: &[usize] = &[2, 3, 5, 8];
-/// Ends of phone numbers that are indexed, in digits.
-const PHONES: &[usize] = &[4, 7];
 /// Fewer digits at its end than this do not tell a phone number.
 const DIGITS: usize = 4;
 
@@ -62,34 +52,18 @@ impl Tokens {
         Self { words, phones: phones.collect(), id: plain(&snapshot.of.id) }
     }
 
-    /// What is indexed of them.
-    pub fn terms(&self, secret: &Secret) -> BTreeSet<Term> {
-        let mut terms = BTreeSet::new();
-        for word in &self.words {
-            terms.extend(WORDS.iter().filter_map(|length| beginning(word, *length)).map(|it| term(secret, b'w', it)));
+    /// As one text, each token behind the letter of its kind.
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(128);
+        let kinds = [(WORD, &self.words), (PHONE, &self.phones)];
+        let tokens = kinds.into_iter().flat_map(|(kind, tokens)| tokens.iter().map(move |token| (kind, token)));
+        for (kind, token) in tokens.chain([(ID, &self.id)]) {
+            text.push(kind);
+            // Nobody searches for the letters that stand between tokens.
+            text.extend(token.chars().filter(|c| *c > ID));
         }
-        for phone in &self.phones {
-            terms.extend(PHONES.iter().filter_map(|length| beginning(phone, *length)).map(|it| term(secret, b'p', it)));
-        }
-        terms.insert(term(secret, b'i', &self.id));
-        terms
+        text
     }
-}
-
-/// The first `length` characters, if there are so many.
-fn beginning(word: &str, length: usize) -> Option<&str> {
-    let mut ends = word.char_indices().map(|(at, c)| at + c.len_utf8());
-    ends.nth(length - 1).map(|end| &word[..end])
-}
-
-fn longest<'a>(word: &'a str, lengths: &[usize]) -> Option<&'a str> {
-    lengths.iter().rev().find_map(|length| beginning(word, *length))
-}
-
-fn term(secret: &Secret, kind: u8, text: &str) -> Term {
-    let mut hasher = blake3::Hasher::new_keyed(secret);
-    hasher.update(&[kind]).update(text.as_bytes());
-    *hasher.finalize().as_bytes().first_chunk().expect("six of 32 bytes")
 }
 
 /// What a person is looking for. Every word has to match.
@@ -128,22 +102,77 @@ impl Query {
         self.0.is_empty()
     }
 
-    /// For each word, the terms of which an entry that matches has at least one. Words too short for that are not in it.
-    pub fn terms(&self, secret: &Secret) -> Vec<Vec<Term>> {
-        let wanted = self.0.iter().filter_map(|Wanted { word, phone }| {
-            let mut terms = vec![term(secret, b'w', longest(word, WORDS)?), term(secret, b'i', word)];
-            terms.extend(longest(phone, PHONES).map(|phone| term(secret, b'p', phone)));
-            Some(terms)
+    /// What text to look for.
+    pub fn needles(&self) -> Needles {
+        let needles = self.0.iter().map(|Wanted { word, phone }| {
+            let phone = (!phone.is_empty()).then(|| (format!("{PHONE}{phone}"), probe(PHONE, phone)));
+            Needle {
+                word: format!("{WORD}{word}"),
+                id: format!("{ID}{word}"),
+                // A word that is too short for the filter may be anywhere.
+                probes: probe(WORD, word).into_iter().chain(probe(ID, word)).collect(),
+                blind: probe(WORD, word).is_none() || phone.as_ref().is_some_and(|phone| phone.1.is_none()),
+                phone,
+            }
         });
-        wanted.collect()
+        Needles(needles.collect())
+    }
+}
+
+/// A query, ready to be compared with many texts.
+#[derive(Clone, Debug)]
+pub struct Needles(Vec<Needle>);
+
+#[derive(Clone, Debug)]
+struct Needle {
+    word: String,
+    id: String,
+    phone: Option<(String, Option<u64>)>,
+    probes: Vec<u64>,
+    blind: bool,
+}
+
+impl Needles {
+    /// Whether entries with this text match.
+    pub fn matches(&self, text: &str) -> bool {
+        self.0.iter().all(|needle| {
+            text.ends_with(needle.id.as_str())
+                || text.contains(needle.word.as_str())
+                || needle.phone.as_ref().is_some_and(|(phone, _)| text.contains(phone.as_str()))
+        })
     }
 
-    /// Whether they match.
-    pub fn matches(&self, tokens: &Tokens) -> bool {
-        self.0.iter().all(|Wanted { word, phone }| {
-            tokens.id == *word
-                || tokens.words.iter().any(|token| token.starts_with(word.as_str()))
-                || (!phone.is_empty() && tokens.phones.iter().any(|token| token.starts_with(phone.as_str())))
+    /// Whether an entry among those of the filter may match.
+    pub fn may(&self, filter: &Filter) -> bool {
+        self.0.iter().all(|needle| {
+            let phone = needle.phone.as_ref().and_then(|(_, probe)| *probe);
+            needle.blind || needle.probes.iter().copied().chain(phone).any(|probe| filter.may(probe))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_lets_through_whatever_matches() {
+        let tokens = Tokens {
+            words: ["anna", "serova", "anna.serova@example.com", "артем"].map(str::to_owned).into(),
+            phones: ["76543216197".to_owned()].into(),
+            id: "2001".into(),
+        };
+        let text = tokens.text();
+        let filter = Filter::of([text.as_bytes()].into_iter());
+        for q in ["anna", "an", "serova", "anna.serova@exa", "1234567", "+7 916 123 45 67", "2001", "арт", "anna 4567"]
+        {
+            let needles = Query::parse(q).needles();
+            assert!(needles.matches(&text) && needles.may(&filter), "{q}");
+        }
+        for q in ["boris", "200", "annas", "7654321", "anna boris"] {
+            assert!(!Query::parse(q).needles().matches(&text), "{q}");
+        }
+        let others = (0..1_000).filter(|n| Query::parse(&format!("other{n}")).needles().may(&filter)).count();
+        assert!(others < 100, "{others}");
     }
 }

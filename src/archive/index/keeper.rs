@@ -1,29 +1,34 @@
-//! The thread that brings committed frames into the rows: one writer, several commits at a time.
+//! Commits into rows: at once in memory, a little later, on a thread of its own, in sled.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 
-use super::gathered::Gathered;
 use super::open::doubt;
+use super::overlay::Overlay;
 use super::table::{Head, Table, VERSION, guarded};
 use super::truth;
+use super::view::View;
 use crate::archive::ArchiveError;
 use crate::archive::fold::apply::Fold;
-use crate::archive::fold::keys;
-use crate::archive::fold::rows::{Stop, number};
-use crate::archive::fold::terms::Secret;
+use crate::archive::fold::rows::Stop;
 use crate::archive::journal::Journal;
 use crate::domain::event::Recorded;
 use crate::domain::ids::SnapshotId;
 use crate::domain::record::Snapshot;
 
-/// Commits added up together.
-const TOGETHER: usize = 32;
+/// How many changes, or bytes of them, wait in memory before commits wait for sled.
+const MOST: (usize, usize) = (1 << 18, 32 << 20);
+/// How many are worth being written at once; otherwise they wait this long. Every time, pages are written anew for few
+/// rows each, and sled grows by that; a crash costs reading so much of the journal again.
+const WORTH: usize = 1 << 17;
+/// How long closing waits for sled.
+const CLOSE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What one frame says.
 #[derive(Debug)]
@@ -35,7 +40,7 @@ pub(crate) enum Told {
 
 impl Told {
     /// Adds it up.
-    pub(crate) fn tell<'a>(&'a self, fold: &mut Fold<'a>, place: u64) -> Result<(), Stop> {
+    pub(crate) fn tell(&self, fold: &mut Fold, place: u64) -> Result<(), Stop> {
         match self {
             Self::Event(recorded) => fold.event(recorded, place),
             Self::Snapshot(id, snapshot) => fold.snapshot(*id, snapshot, place),
@@ -44,63 +49,77 @@ impl Told {
     }
 }
 
-/// Frames that are durable, and who waits until they are in the rows.
-pub(crate) struct Work {
-    pub ticket: u64,
-    pub told: Vec<(u64, Told)>,
-    pub answer: oneshot::Sender<Result<(), ArchiveError>>,
-}
-
 /// What the thread shares with the store.
 #[derive(Debug)]
 pub(crate) struct Keeper {
+    pub overlay: Overlay,
     pub table: Table,
     pub journal: Arc<Journal>,
-    pub secret: Secret,
     pub name: String,
     pub dir: PathBuf,
-    /// Where the journal ended when each unfinished commit began: none of its frames lies before.
-    pub begun: Mutex<BTreeMap<u64, u64>>,
-    /// How many old ids of a connection have a successor, once asked for. The gateway asks before every request.
-    successors: RwLock<HashMap<String, u64>>,
+    /// Where the journal ended when each unfinished commit began: none of its frames lies before. Commits are added
+    /// up while it is held.
+    begun: Mutex<Begun>,
+    /// One at a time moves rows into sled.
+    moving: Mutex<()>,
+    room: Notify,
+    bell: (Mutex<Bell>, Condvar),
     wrong: OnceLock<String>,
 }
 
+#[derive(Debug, Default)]
+struct Begun {
+    last: u64,
+    at: BTreeMap<u64, u64>,
+}
+
+#[derive(Debug, Default)]
+struct Bell {
+    stop: bool,
+    /// Nothing is moved into sled, so that tests see what happens before.
+    held: bool,
+}
+
 impl Keeper {
-    pub(crate) fn new(table: Table, journal: Arc<Journal>, secret: Secret, name: String, dir: PathBuf) -> Self {
+    pub(crate) fn new(table: Table, journal: Arc<Journal>, name: String, dir: PathBuf) -> Self {
         Self {
+            overlay: Overlay::default(),
             table,
             journal,
-            secret,
             name,
             dir,
             begun: Mutex::default(),
-            successors: RwLock::default(),
+            moving: Mutex::default(),
+            room: Notify::new(),
+            bell: (Mutex::default(), Condvar::new()),
             wrong: OnceLock::new(),
         }
     }
 
-    /// How many old ids of a connection have a successor.
-    pub(crate) fn successors(&self, connection: &str) -> Result<u64, ArchiveError> {
-        let known = self.successors.read().unwrap_or_else(PoisonError::into_inner).get(connection).copied();
-        if let Some(count) = known {
-            return Ok(count);
-        }
-        // Read under the lock, so that what is forgotten after a change was read before it.
-        let mut all = self.successors.write().unwrap_or_else(PoisonError::into_inner);
-        let count = guarded(|| number(&self.table, &keys::successors(connection)))?;
-        all.insert(connection.to_owned(), count);
-        Ok(count)
+    /// Starts the thread; it ends after [`stop`](Self::stop).
+    pub(crate) fn start(self: &Arc<Self>) -> Result<JoinHandle<()>, ArchiveError> {
+        let keeper = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("archive-index".to_owned()).spawn(move || keeper.run());
+        thread.map_err(|error| ArchiveError::Unusable(format!("the index's thread cannot be started: {error}")))
     }
 
-    /// Starts the thread; it ends when the sender is dropped.
-    pub(crate) fn start(self: &Arc<Self>) -> Result<(Sender<Work>, JoinHandle<()>), ArchiveError> {
-        let (sender, receiver) = channel();
-        let keeper = Arc::clone(self);
-        let thread = std::thread::Builder::new().name("archive-index".to_owned()).spawn(move || keeper.run(&receiver));
-        let thread =
-            thread.map_err(|error| ArchiveError::Unusable(format!("the index's thread cannot be started: {error}")))?;
-        Ok((sender, thread))
+    /// Moves what is left into sled, then the thread ends.
+    pub(crate) fn stop(&self) {
+        self.bell().stop = true;
+        self.bell.1.notify_all();
+    }
+
+    fn bell(&self) -> std::sync::MutexGuard<'_, Bell> {
+        self.bell.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begun(&self) -> std::sync::MutexGuard<'_, Begun> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rows as they are now.
+    pub(crate) fn view(&self) -> View<'_> {
+        View::new(&self.overlay, &self.table)
     }
 
     /// Whether the rows say all that has been acknowledged.
@@ -113,57 +132,144 @@ impl Keeper {
         let _ =
             self.wrong.set(format!("its index does not follow the journal any more ({why}); restart to rebuild it"));
         let _ = std::fs::write(doubt(&self.dir), b"");
+        self.room.notify_waiters();
     }
 
-    fn run(&self, receiver: &Receiver<Work>) {
-        while let Ok(first) = receiver.recv() {
-            let mut group = vec![first];
-            group.extend(receiver.try_iter().take(TOGETHER - 1));
-            let done = self.caught_up().and_then(|()| guarded(|| self.bring_in(&group)));
-            if let Err(error) = &done
-                && self.wrong.get().is_none()
+    /// Waits while too much is on its way into sled.
+    pub(crate) async fn room(&self) -> Result<(), ArchiveError> {
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            self.caught_up()?;
+            let held = self.overlay.held();
+            if held.changes < MOST.0 && held.bytes < MOST.1 {
+                return Ok(());
+            }
+            self.bell.1.notify_all();
+            room.await;
+        }
+    }
+
+    /// A commit is about to be written to the journal.
+    pub(crate) fn begin(&self) -> u64 {
+        let mut begun = self.begun();
+        begun.last += 1;
+        let ticket = begun.last;
+        let end = truth::number(self.journal.end());
+        begun.at.insert(ticket, end);
+        ticket
+    }
+
+    /// Nothing of a commit is in the journal. One of which that is not certain stays, so that the checkpoint never
+    /// passes it.
+    pub(crate) fn give_up(&self, ticket: u64) {
+        self.begun().at.remove(&ticket);
+    }
+
+    /// A commit is durable in the journal: from now on it is seen.
+    pub(crate) fn bring_in(&self, ticket: u64, told: &[(u64, Told)]) -> Result<(), ArchiveError> {
+        let done = {
+            let mut begun = self.begun();
+            let done = self.caught_up().and_then(|()| {
+                guarded(|| {
+                    let view = self.view();
+                    let mut fold = Fold::over(&view, self.journal.as_ref());
+                    for (place, told) in told {
+                        told.tell(&mut fold, *place)?;
+                    }
+                    self.overlay.commit(fold.rows.changes);
+                    Ok(())
+                })
+            });
+            if done.is_ok() {
+                begun.at.remove(&ticket);
+            }
+            done
+        };
+        if let Err(error) = &done
+            && self.wrong.get().is_none()
+        {
+            self.spoil(error);
+            self.caught_up()?;
+        }
+        if done.is_ok() && self.overlay.held().changes >= WORTH {
+            self.bell.1.notify_all();
+        }
+        done
+    }
+
+    fn run(&self) {
+        let mut stop = false;
+        while !stop {
             {
-                self.spoil(error);
+                let bell = self.bell();
+                let idle = |bell: &mut Bell| !bell.stop && (bell.held || self.overlay.held().changes < WORTH);
+                let (bell, _) =
+                    self.bell.1.wait_timeout_while(bell, PAUSE, idle).unwrap_or_else(PoisonError::into_inner);
+                stop = bell.stop;
+                if bell.held {
+                    continue;
+                }
             }
-            for work in group {
-                self.finish(work.ticket, done.is_ok());
-                let _ = work.answer.send(done.as_ref().copied().map_err(|_| {
-                    self.caught_up().err().unwrap_or_else(|| ArchiveError::Unusable("its index failed".to_owned()))
-                }));
+            if self.caught_up().is_ok()
+                && let Err(error) = guarded(|| self.move_on())
+            {
+                self.spoil(&error);
             }
         }
-        let _ = guarded(|| self.table.flush());
+        // sled's flush was seen to wait for ever. What it does not write is read from the journal again.
+        let (done, waiting) = std::sync::mpsc::channel();
+        let table = self.table.handle();
+        let flushed = std::thread::Builder::new().name("archive-flush".to_owned()).spawn(move || {
+            let _ = guarded(|| Table::flush(&table));
+            drop(table);
+            let _ = done.send(());
+        });
+        if flushed.is_ok() {
+            let _ = waiting.recv_timeout(CLOSE);
+        }
     }
 
-    /// The commit is no longer on its way. One that failed stays, so that the checkpoint never passes it.
-    pub(crate) fn finish(&self, ticket: u64, well: bool) {
-        if well {
-            self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&ticket);
+    /// Moves what there is now from memory into sled.
+    fn move_on(&self) -> Result<(), ArchiveError> {
+        let _alone = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let (last, head) = {
+            let begun = self.begun();
+            // Up to the earliest commit that is still on its way.
+            let place = begun.at.values().min().copied().unwrap_or_else(|| truth::number(self.journal.end()));
+            (self.overlay.held(), Head { version: VERSION, journal: self.name.clone(), place })
+        };
+        if last.changes == 0 {
+            return Ok(());
         }
-    }
-
-    fn bring_in(&self, group: &[Work]) -> Result<(), ArchiveError> {
-        let mut gathered = Gathered::over(&self.table);
-        for (at, work) in group.iter().enumerate() {
-            let mut fold = Fold::over(&gathered.rows, self.journal.as_ref(), &self.secret);
-            for (place, told) in &work.told {
-                told.tell(&mut fold, *place)?;
-            }
-            let changes = fold.rows.changes;
-            gathered.add(changes, || self.head(&group[..at]))?;
-        }
-        let moved = gathered.write(&self.head(group))?;
-        if moved {
-            self.successors.write().unwrap_or_else(PoisonError::into_inner).clear();
-        }
+        // Who looks at an older commit must not find rows of a later one in sled.
+        self.overlay.outwait();
+        let changes = self.overlay.until(last.last);
+        self.table.apply(&changes, &head)?;
+        // Who may have read a page before it was exchanged still needs its changes.
+        self.overlay.outwait();
+        self.overlay.forget(&changes, last.last);
+        self.room.notify_waiters();
         Ok(())
     }
 
-    /// How far the rows are with these commits: up to the earliest commit that is still on its way.
-    fn head(&self, group: &[Work]) -> Head {
-        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        let others = begun.iter().filter(|(ticket, _)| !group.iter().any(|work| work.ticket == **ticket));
-        let place = others.map(|(_, place)| *place).min().unwrap_or_else(|| truth::number(self.journal.end()));
-        Head { version: VERSION, journal: self.name.clone(), place }
+    /// Stops moving, or goes on.
+    #[cfg(test)]
+    pub(crate) fn hold(&self, held: bool) {
+        self.bell().held = held;
+        self.bell.1.notify_all();
+    }
+
+    /// Moves at once.
+    #[cfg(test)]
+    pub(crate) fn settle(&self) {
+        self.move_on().expect("moved");
+    }
+
+    /// Moves as far as the table lets it; whether that was all.
+    #[cfg(test)]
+    pub(crate) fn try_settle(&self) -> bool {
+        self.move_on().is_ok()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::keeper::Told;
 use super::table::{Head, Table, VERSION, guarded};
@@ -9,14 +10,15 @@ use super::truth;
 use crate::archive::ArchiveError;
 use crate::archive::fold::apply::Fold;
 use crate::archive::fold::keys;
-use crate::archive::fold::rows::{Changes, Rows, Stop};
-use crate::archive::fold::terms::Secret;
+use crate::archive::fold::rows::Stop;
 use crate::archive::journal::{Frame, Journal, Kind};
 
-/// So many frames are added up before the rows are written.
-const GROUP: usize = 64;
-/// And so many when rows are made anew, which needs no redo.
-const GROUP_ANEW: usize = 1024;
+/// Changes that are added up before they are written.
+const CHANGES: usize = 1 << 17;
+const CHANGES_ANEW: usize = 1 << 18;
+/// Frames that go from the thread that reads to the one that adds up, at once; and how often.
+const FRAMES: usize = 128;
+const AHEAD: usize = 16;
 
 /// What opening did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct Opened {
 pub(crate) struct Origin<'a> {
     pub journal: &'a Journal,
     pub name: &'a str,
-    pub secret: &'a Secret,
+    pub secret: &'a [u8; 32],
 }
 
 /// There if the rows were found wrong while they were in use.
@@ -66,7 +68,7 @@ pub(crate) fn open(dir: &Path, origin: &Origin) -> Result<(Table, Opened), Archi
 }
 
 fn attempt(dir: &Path, origin: &Origin, anew: bool) -> Result<(Table, Opened), ArchiveError> {
-    let table = Table::open(dir)?;
+    let table = Table::open(dir, origin.secret)?;
     table.redo()?;
     let from = match table.head()? {
         Some(head) if head.version == VERSION && head.journal == origin.name => Some(head.place),
@@ -74,64 +76,85 @@ fn attempt(dir: &Path, origin: &Origin, anew: bool) -> Result<(Table, Opened), A
         None if anew => None,
         None => return Err(ArchiveError::Invalid("the index was never finished".to_owned())),
     };
+    table.anew(true);
     let opened = catch_up(&table, origin, from)?;
+    table.anew(false);
     Ok((table, opened))
 }
 
 fn catch_up(table: &Table, origin: &Origin, from: Option<u64>) -> Result<Opened, ArchiveError> {
     let end = truth::number(origin.journal.end());
-    let mut opened = Opened::default();
-    if from != Some(end) {
-        let (mut group, mut damage, mut told) = (Vec::new(), Vec::new(), Vec::new());
-        let mut count = 0;
-        let mut write = |group: &mut Vec<Frame>, upto: u64| {
-            let changes = replay(table, origin, &std::mem::take(group), &mut told)?;
-            match from {
-                // Rows without a head are thrown away at the next start, so the head waits for the last of them.
-                None if upto < end => table.make(changes),
-                _ => table.apply(changes, &Head { version: VERSION, journal: origin.name.to_owned(), place: upto }),
-            }
-        };
-        let most = if from.is_none() { GROUP_ANEW } else { GROUP };
-        let mut on_frame = |frame: Frame| {
-            count += 1;
-            // A unit may be longer than a group; frames that come again are told apart by their rows.
-            if group.len() >= most {
-                write(&mut group, truth::number(frame.place))?;
-            }
-            group.push(frame);
-            Ok(())
-        };
-        origin.journal.scan(from.map(truth::place), &mut on_frame, &mut |what| damage.push(what))?;
-        write(&mut group, end)?;
-        opened = Opened { rebuilt: None, caught_up: count, damage };
-        opened.damage.append(&mut told);
+    if from == Some(end) {
+        return Ok(Opened::default());
     }
+    let mut opened = Opened::default();
+    let mut fold = Fold::over(table, origin.journal);
+    let most = if from.is_none() { CHANGES_ANEW } else { CHANGES };
+    let (sender, frames) = sync_channel(AHEAD);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(move || read(origin.journal, from, &sender));
+        for frame in frames.iter().flatten() {
+            opened.caught_up += 1;
+            let place = truth::number(frame.place);
+            match Told::read(&frame) {
+                Ok(told) => replay(&mut fold, place, &told, &mut opened.damage)?,
+                Err(error) => opened.damage.push(error.to_string()),
+            }
+            if fold.rows.changes.len() >= most {
+                let changes = std::mem::take(&mut fold.rows.changes);
+                fold.rows.begin();
+                fold.fresh.clear();
+                match from {
+                    None => table.build(&changes)?,
+                    // This frame comes again if the process ends here, and changes nothing then.
+                    Some(_) => table.apply(&changes, &head(origin, place))?,
+                }
+            }
+        }
+        let mut damage =
+            reader.join().map_err(|_| ArchiveError::Unusable("the thread that reads it ended".to_owned()))??;
+        damage.append(&mut opened.damage);
+        opened.damage = damage;
+        Ok::<_, ArchiveError>(())
+    })?;
+    table.apply(&fold.rows.changes, &head(origin, end))?;
     Ok(opened)
 }
 
-fn replay(table: &Table, origin: &Origin, frames: &[Frame], told: &mut Vec<String>) -> Result<Changes, ArchiveError> {
-    let mut all = Vec::new();
-    for frame in frames {
-        match Told::read(frame) {
-            Ok(one) => all.push((truth::number(frame.place), one)),
-            Err(error) => told.push(error.to_string()),
+fn head(origin: &Origin, place: u64) -> Head {
+    Head { version: VERSION, journal: origin.name.to_owned(), place }
+}
+
+/// Reads the journal; what is damaged is returned at the end.
+fn read(journal: &Journal, from: Option<u64>, to: &SyncSender<Vec<Frame>>) -> Result<Vec<String>, ArchiveError> {
+    let (mut damage, mut group) = (Vec::new(), Vec::with_capacity(FRAMES));
+    let gone = |_| ArchiveError::Unusable("what it is read for has ended".to_owned());
+    let mut on_frame = |frame: Frame| {
+        group.push(frame);
+        if group.len() == FRAMES {
+            to.send(std::mem::replace(&mut group, Vec::with_capacity(FRAMES))).map_err(gone)?;
         }
+        Ok(())
+    };
+    journal.scan(from.map(truth::place), &mut on_frame, &mut |what| damage.push(what))?;
+    to.send(group).map_err(gone)?;
+    Ok(damage)
+}
+
+fn replay(fold: &mut Fold, place: u64, told: &Told, damage: &mut Vec<String>) -> Result<(), ArchiveError> {
+    if let Told::Event(recorded) = told
+        && fold.rows.get(&keys::audit(recorded.seq))?.is_some()
+    {
+        return Ok(());
     }
-    let mut fold = Fold::over(table, origin.journal, origin.secret);
-    for (place, one) in &all {
-        if let Told::Event(recorded) = one
-            && fold.rows.get(&keys::audit(recorded.seq))?.is_some()
-        {
-            continue;
+    match told.tell(fold, place) {
+        Ok(()) => Ok(()),
+        Err(Stop::Illegal(why)) => {
+            damage.push(format!("an event that may not have happened: {why}"));
+            Ok(())
         }
-        match one.tell(&mut fold, *place) {
-            Ok(()) => {}
-            Err(Stop::Illegal(why)) => told.push(format!("an event that may not have happened: {why}")),
-            Err(Stop::Failed(error)) => return Err(error),
-        }
+        Err(Stop::Failed(error)) => Err(error),
     }
-    Ok(fold.rows.changes)
 }
 
 impl Told {
