@@ -271,3 +271,27 @@ async fn a_crm_that_hangs_does_not_hold_up_the_end_and_nothing_is_made_twice() {
     assert_eq!(world.finished(&job).await["state"], "done");
     assert_eq!(world.effects("created", "contacts").await.len(), 2, "once by the test, once by the restore");
 }
+
+/// The guard is what looks for a create that was sent before a crash: without it the record is made again.
+#[tokio::test]
+async fn a_create_that_a_crash_cut_off_is_found_and_not_sent_again() {
+    let mut world = World::start().await;
+    let anna = contact(&world, "Anna Serova").await;
+    let operation = deleted(&world, "contacts", anna).await;
+    // The record is made, and the answer hangs until the program is killed.
+    let fault = json!({"method": "POST", "path": "/api/v4/contacts$", "when": "after", "do": "hang", "times": 1});
+    world.control("faults", fault).await;
+    let plan = plan(&world, json!({"operation": operation})).await;
+    let apply = format!("/api/v1/restore-plans/{}/apply", plan["id"].as_str().expect("an id"));
+    let (status, body) = world.console(Method::POST, &apply, Some(json!({"digest": plan["digest"]}))).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    world
+        .until("the record was made", async || (world.effects("created", "contacts").await.len() == 2).then_some(()))
+        .await;
+    world.kill_and_restart();
+    let job = world.finished(body["job"]["id"].as_str().expect("a job")).await;
+    let made = world.effects("created", "contacts").await;
+    assert_eq!(made.len(), 2, "the first one, and one copy: {job:#}");
+    assert_eq!(job["state"], "done", "{job:#}");
+    assert_eq!(number(&world.bin("?state=restored").await[0]["restored_as"]), made[1]);
+}
