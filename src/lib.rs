@@ -11,11 +11,15 @@
 
 pub mod app;
 pub mod archive;
+pub mod certs;
 pub mod cli;
 pub mod config;
 pub mod console;
 pub mod crm;
 pub mod domain;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod gateway;
+pub mod proofs;
 pub mod telemetry;

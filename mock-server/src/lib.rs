@@ -18,6 +18,7 @@ mod dice;
 mod exchange;
 mod faults;
 mod generate;
+mod lax;
 mod ledger;
 mod limits;
 mod query;

@@ -178,6 +178,18 @@ const SWITCHES: &[Switch] = &[
         row: "§1.2",
     },
     Switch {
+        name: "access_token_seconds",
+        default: Default::Number(86_400),
+        means: "for how long an access token is good that a code or a refresh token was exchanged for",
+        row: "§1.2",
+    },
+    Switch {
+        name: "lax",
+        default: Default::Yes(false),
+        means: "the most lenient server anybody could fear: paths, verbs, overrides and bodies read in every helpful way",
+        row: "reliability F1-F4",
+    },
+    Switch {
         name: "unpaid",
         default: Default::Word(&["no", "writes", "all"]),
         means: "402 for writes, or for everything",

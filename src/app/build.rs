@@ -34,7 +34,7 @@ pub fn archive_options(config: &Config) -> durable::Options {
 /// The engine of this configuration over an open store.
 pub fn engine_over(config: &Config, store: Arc<dyn Store>) -> Result<Engine, Failure> {
     let connections =
-        config.connections.iter().map(|configured| connection(config, configured)).collect::<Result<Vec<_>, _>>()?;
+        config.connections.iter().map(|configured| granted(config, configured)).collect::<Result<Vec<_>, _>>()?;
     Ok(Engine::new(store, connections, policy(config), Arc::new(SystemClock), Arc::new(RandomNames)))
 }
 
@@ -42,10 +42,21 @@ fn policy(config: &Config) -> Policy {
     Policy {
         allow_unrestorable: config.policy.allow_unrestorable.clone(),
         retention_days: config.policy.retention_days,
+        retention: config.policy.retention.clone(),
         settle_grace: Duration::from_secs(config.policy.settle_grace_seconds),
     }
 }
 
+/// A connection whose access is kept alive, if it has a client of its own. The archive's key has to be there.
+fn granted(config: &Config, configured: &Configured) -> Result<Connection, Failure> {
+    let mut built = connection(config, configured)?;
+    let wrong = |why: String| Failure::usage(format!("connection {:?}: {why}", configured.name));
+    let upstream = super::grants::attach(config, configured, built.upstream.as_ref().clone()).map_err(wrong)?;
+    built.upstream = Arc::new(upstream);
+    Ok(built)
+}
+
+/// A connection with the token that the configuration names.
 pub(super) fn connection(config: &Config, configured: &Configured) -> Result<Connection, Failure> {
     let wrong = |why: String| Failure::usage(format!("connection {:?}: {why}", configured.name));
     let connector = vendors()
@@ -54,11 +65,16 @@ pub(super) fn connection(config: &Config, configured: &Configured) -> Result<Con
         .ok_or_else(|| wrong(format!("vendor {:?} is not known", configured.vendor)))?;
     let base = configured.upstream.parse().map_err(|_| wrong("upstream is not an address".to_owned()))?;
     let token = super::seal::token(config, configured).map_err(wrong)?;
-    let has_own_token = token.is_some();
+    if let Some(oauth) = &configured.oauth {
+        super::grants::secret(config, oauth).map_err(wrong)?;
+    }
+    let has_own_token = token.is_some() || configured.oauth.is_some();
     let upstream = UpstreamConfig {
         token,
         requests_per_second: configured.requests_per_second,
         live_reserve: configured.requests_per_second.min(2),
+        index_delay: Some(Duration::from_secs(config.policy.index_delay_seconds)),
+        files_up_to: configured.attached_files_up_to.unwrap_or(config.policy.attached_files_up_to),
         seed: rand::random(),
         ..UpstreamConfig::new(base)
     };

@@ -4,14 +4,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::build::connection;
+use crate::certs::Facts;
+use crate::certs::given::{self, Files};
 use crate::config::{self, Config};
+use crate::crm::grant::{Report, Standing};
 use crate::crm::upstream::Ask;
 use crate::crm::{Access, CrmError, Lane, Reach};
 
 /// How far our clock and the CRM's may differ: tokens and times of records rest on it.
 const SKEW: Duration = Duration::from_mins(2);
+
+/// A token that ends sooner should have been renewed: that is done when 4.8 hours of amoCRM's 24 are left. In seconds.
+const SOON: i64 = 4 * 3600;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug)]
@@ -64,6 +71,7 @@ pub async fn examine(file: Option<&Path>) -> Vec<Finding> {
     findings.push(directory(&config));
     findings.extend(key(&config));
     findings.push(room(&config));
+    findings.extend(certificates(&config));
     if config.connections.is_empty() {
         findings.push(found(
             "connections",
@@ -145,6 +153,45 @@ fn room(config: &Config) -> Finding {
     }
 }
 
+/// The certificates clients are shown; from [`SOON`](super::doors::SOON) days before one ends that is a warning.
+fn certificates(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let gateway = &config.gateway;
+    if gateway.tls == config::Tls::Files {
+        let files = Files { certificate: gateway.tls_certificate_file.clone(), key: gateway.tls_key_file.clone() };
+        let what = format!("certificate {}", files.certificate.display());
+        findings.push(match given::read(&files) {
+            Ok(pair) => until(&what, &pair.facts, "put a new certificate and its key in the place of these files"),
+            Err(error) => {
+                let hint = Some("serve does not start like that; tls_certificate_file and tls_key_file name PEM files");
+                found(&what, Level::Bad, error.to_string(), hint)
+            }
+        });
+    }
+    if gateway.tls == config::Tls::OwnCa || gateway.proxy().is_some() {
+        findings.push(match super::doors::authority(config) {
+            Ok(ca) => until(
+                "private CA",
+                ca.facts(),
+                "`crm-undo ca init --replace` makes another one; clients then have to trust that one",
+            ),
+            Err(failure) => found("private CA", Level::Bad, failure.message, failure.hint.as_deref()),
+        });
+    }
+    findings
+}
+
+fn until(what: &str, facts: &Facts, hint: &str) -> Finding {
+    let left = facts.days_left(Timestamp::now());
+    if left < 0 {
+        found(what, Level::Bad, format!("it has ended on {}", facts.ends), Some(hint))
+    } else if left < super::doors::SOON {
+        found(what, Level::Warning, format!("it ends on {}", facts.ends), Some(hint))
+    } else {
+        found(what, Level::Good, format!("it ends on {}", facts.ends), None)
+    }
+}
+
 async fn account(config: &Config, configured: &config::Connection) -> Vec<Finding> {
     let what = |part: &str| format!("connection {}: {part}", configured.name);
     let built = match connection(config, configured) {
@@ -165,6 +212,18 @@ async fn account(config: &Config, configured: &config::Connection) -> Vec<Findin
             let hint = Some("see that the upstream's address is right and that this machine may reach it");
             findings.push(found(&what("reachable"), Level::Bad, error.to_string(), hint));
             return findings;
+        }
+    }
+    let mut built = built;
+    if let Some(oauth) = &configured.oauth {
+        let (finding, token) = granted(config, configured, oauth, &what("access"));
+        findings.push(finding);
+        // Only looks: whoever refreshes is the server, and nobody else.
+        let Some(token) = token else { return findings };
+        let lent = config::Connection { oauth: None, token: Some(token), ..configured.clone() };
+        match connection(config, &lent) {
+            Ok(lent) => built = lent,
+            Err(_) => return findings,
         }
     }
     if !built.has_own_token {
@@ -194,6 +253,38 @@ async fn account(config: &Config, configured: &config::Connection) -> Vec<Findin
         ),
     });
     findings
+}
+
+/// How the access of a client of its own stands, and its token if it is not over.
+fn granted(
+    config: &Config,
+    configured: &config::Connection,
+    oauth: &config::OAuth,
+    what: &str,
+) -> (Finding, Option<SecretString>) {
+    let kept = match super::grants::look(config, configured, oauth) {
+        Ok(kept) => kept,
+        Err(why) => return (found(what, Level::Bad, why, None), None),
+    };
+    let now = Timestamp::now();
+    let token = kept.pair.as_ref().filter(|pair| now < pair.ends_at()).map(|pair| pair.access.clone().into());
+    let report = Report::of(&kept, None);
+    let connect = format!("crm-undo connect {} (the server has to run)", configured.name);
+    let left = report.seconds_left(now);
+    let finding = match &report.standing {
+        Standing::Reauthorize(why) => found(what, Level::Bad, why, Some(&connect)),
+        Standing::Uncertain(why) | Standing::Late(why) => {
+            found(what, Level::Bad, why, Some("`crm-undo serve` tries again and then knows; its log says more"))
+        }
+        Standing::Good if left < SOON => found(
+            what,
+            Level::Warning,
+            format!("its token ends in {} min and was not renewed", left / 60),
+            Some("`crm-undo serve` renews it; if it runs, its log says what keeps it from that"),
+        ),
+        Standing::Good => found(what, Level::Good, "", None),
+    };
+    (finding, token)
 }
 
 fn skew(what: &str, date: Option<&http::HeaderValue>) -> Option<Finding> {

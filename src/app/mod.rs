@@ -3,17 +3,28 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `world` | the real clock and real names |
+//! | `anchors` | the head of the audit chain goes out; comparing without a server |
+//! | `backup` | making backups while it runs; restoring and repairing while it does not |
 //! | `build` | a configuration becomes an engine |
+//! | [`ca`] | the private CA made, shown, and asked for a certificate |
+//! | `doors` | certificates and the forward proxy of the gateway's listeners |
 //! | `doctor` | what is wrong, without changing anything |
 //! | `seal` | tokens that lie sealed in the configuration |
+//! | `grants` | tokens of connections with a client of their own, sealed on disk |
 //! | `serve` | gateway and console until a signal |
 
+mod anchors;
+pub mod backup;
 mod build;
+pub mod ca;
 pub mod doctor;
+mod doors;
+mod grants;
 mod seal;
 mod serve;
 mod world;
 
+pub use anchors::verify_offline;
 pub use build::{archive_options, engine_over};
 pub use seal::seal;
 pub use serve::{Running, serve, start};

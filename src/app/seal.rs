@@ -26,13 +26,17 @@ pub fn seal(file: Option<&Path>, token: &SecretString) -> Result<String, Failure
 
 /// A connection's own token, opened if it is sealed. The text of an error never holds the token.
 pub(super) fn token(config: &Config, connection: &Connection) -> Result<Option<SecretString>, String> {
-    let Some(token) = connection.token()? else { return Ok(None) };
+    connection.token()?.map(|token| opened(config, token)).transpose()
+}
+
+/// A secret of the configuration, opened if it is sealed.
+pub(super) fn opened(config: &Config, token: SecretString) -> Result<SecretString, String> {
     if !is_sealed(token.expose_secret()) {
-        return Ok(Some(token));
+        return Ok(token);
     }
     let again = "seal it again with `crm-undo seal`, or bring back the key it was sealed with";
     let pocket = Pocket::open(&archive_options(config)).map_err(|error| format!("its token is sealed, and {error}"))?;
     let opened = pocket.unseal(token.expose_secret()).map_err(|error| format!("its sealed token: {error}; {again}"))?;
     config::is_token(opened.expose_secret())?;
-    Ok(Some(opened))
+    Ok(opened)
 }

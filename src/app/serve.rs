@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::build::connection;
+use super::doors::doors;
 use super::{Failure, archive_options, engine_over};
 use crate::archive::durable::Durable;
 use crate::archive::{ArchiveError, durable};
@@ -29,6 +30,10 @@ const ALL: Duration = Duration::from_secs(28);
 pub struct Running {
     /// Where the gateway listens.
     pub gateway: SocketAddr,
+    /// Whether the gateway speaks TLS.
+    pub secure: bool,
+    /// Where the forward proxy listens, if there is one.
+    pub forward_proxy: Option<SocketAddr>,
     /// Where the console listens.
     pub console: SocketAddr,
     /// The first administrator's token, if one was made by this start.
@@ -47,13 +52,21 @@ pub async fn start(
     administrator: Option<&str>,
     metrics: Arc<dyn Fn() -> String + Send + Sync>,
 ) -> Result<Running, Failure> {
-    let gateway_at =
-        listening("gateway", config.gateway.listen, gateway::bind(config.gateway.listen, threads(config)))?;
-    let console_at = listening("console", config.console.listen, TcpListener::bind(config.console.listen).await)?;
+    let mut gateway_at =
+        listening("gateway.listen", config.gateway.listen, gateway::bind(config.gateway.listen, threads(config)))?;
+    let mut forward_proxy = None;
+    if let Some(at) = config.gateway.proxy() {
+        let proxy_at = listening("gateway.forward_proxy", at, gateway::bind(at, threads(config)))?;
+        forward_proxy = Some(proxy_at.address());
+        gateway_at = gateway_at.with_proxy(proxy_at);
+    }
+    let console_at =
+        listening("console.listen", config.console.listen, TcpListener::bind(config.console.listen).await)?;
     // A token that cannot be opened is told before a key or a journal is made.
     for configured in &config.connections {
         connection(config, configured)?;
     }
+    let doors = doors(config)?;
     let options = archive_options(config);
     let opened = tokio::task::spawn_blocking(move || durable::open(options));
     let opened = tokio::select! {
@@ -76,35 +89,53 @@ pub async fn start(
             connections: config.gateway.max_connections,
             connections_per_address: config.gateway.max_connections_per_address,
             drain: ANSWERS,
-            ..gateway::Limits::default()
+            ..patience(&config.gateway)
         },
         client_requests_per_second: config.gateway.client_requests_per_second,
+        tls: doors.tls.clone(),
+        forward: doors.forward.clone(),
     };
+    let secure = settings.tls.is_some();
     let main = tokio::runtime::Handle::current();
     let proxy = gateway_at
         .serve(engine.clone(), settings, main, shutdown.clone())
         .map_err(|error| Failure::new(format!("the gateway could not start: {error}")))?;
-    let tasks = vec![
+    let backup = super::backup::maker(config, &store)?;
+    let keepers = engine.connections().values().filter_map(|connection| connection.upstream.grant().cloned());
+    let mut tasks: Vec<JoinHandle<()>> = keepers.map(|keeper| tokio::spawn(keeper.keep(shutdown.clone()))).collect();
+    tasks.extend([
         tokio::spawn({
             let (engine, shutdown) = (engine.clone(), shutdown.clone());
-            let settings = console::Settings { metrics };
+            let settings = console::Settings { metrics, backup };
             async move {
                 if let Err(error) = console::serve(console_at, engine, settings, shutdown).await {
                     tracing::error!(%error, "the console stopped");
                 }
             }
         }),
+        tokio::spawn(doors.keep_fresh(shutdown.clone())),
         tokio::spawn({
             let (engine, shutdown) = (engine.clone(), shutdown.clone());
             async move { engine.keep_settling(shutdown).await }
         }),
         tokio::spawn({
             let (engine, shutdown) = (engine.clone(), shutdown.clone());
+            async move { engine.keep_retention(shutdown).await }
+        }),
+        tokio::spawn({
+            let (engine, shutdown) = (engine.clone(), shutdown.clone());
             async move { engine.keep_jobs_running(shutdown).await }
         }),
-    ];
+        tokio::spawn({
+            let (store, shutdown) = (store.clone(), shutdown.clone());
+            let outside = super::anchors::Outside::of(config);
+            async move { outside.keep(store, shutdown).await }
+        }),
+    ]);
     Ok(Running {
         gateway: gateway_address,
+        secure,
+        forward_proxy,
         console: console_address,
         administrator,
         engine,
@@ -168,7 +199,10 @@ fn run(config: &Config, metrics: Arc<dyn Fn() -> String + Send + Sync>) -> Resul
         if config.policy.approval_over != 0 {
             tracing::debug!("policy.approval_over and blast_radius are not enforced by this version");
         }
-        eprintln!("gateway: http://{}", running.gateway);
+        eprintln!("gateway: {}://{}", if running.secure { "https" } else { "http" }, running.gateway);
+        if let Some(at) = running.forward_proxy {
+            eprintln!("forward proxy: http://{at}");
+        }
         eprintln!("console: http://{}", running.console);
         signals.wait().await;
         eprintln!("stopping: started deletes are finished first");
@@ -208,7 +242,7 @@ fn threads(config: &Config) -> usize {
 fn listening<T>(what: &str, at: SocketAddr, bound: std::io::Result<T>) -> Result<T, Failure> {
     bound.map_err(|error| {
         Failure::new(format!("{what}: cannot listen on {at}: {error}"))
-            .hint(format!("choose another address with {what}.listen, or stop what listens there"))
+            .hint(format!("choose another address with {what}, or stop what listens there"))
     })
 }
 
@@ -218,5 +252,19 @@ fn closed(error: &ArchiveError) -> Failure {
         ArchiveError::BadKey(_) => failure.hint("archive.key_file names the key that the archive was made with"),
         ArchiveError::Locked(_) => failure,
         _ => failure.hint("`crm-undo doctor` tells more; nothing was changed"),
+    }
+}
+
+/// How long the gateway waits for whom.
+fn patience(gateway: &crate::config::Gateway) -> gateway::Limits {
+    gateway::Limits {
+        head: Duration::from_secs(gateway.header_seconds),
+        keep_alive: Duration::from_secs(gateway.keep_alive_seconds),
+        body_idle: Duration::from_secs(gateway.body_idle_seconds),
+        body_rate: gateway.body_bytes_per_second,
+        write_idle: Duration::from_secs(gateway.write_idle_seconds),
+        answer_idle: Duration::from_secs(gateway.answer_idle_seconds),
+        delete_answer: Duration::from_secs(gateway.delete_answer_seconds),
+        ..gateway::Limits::default()
     }
 }

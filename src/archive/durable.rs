@@ -6,9 +6,15 @@
 //! things are on their way at the same time and share one `fdatasync`; one about the same thing waits for the other.
 
 mod check;
+mod erase;
+#[cfg(test)]
+mod erased;
+mod families;
 mod gate;
 #[cfg(test)]
 mod lag;
+#[cfg(test)]
+pub(crate) mod simulated;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -29,13 +35,18 @@ use super::{ArchiveError, Write};
 use crate::domain::event::Recorded;
 use crate::domain::ids::SnapshotId;
 use crate::domain::world::Clock;
+use families::Families;
 use gate::{Gate, Touched};
 use secrecy::SecretString;
 
 pub use super::index::open::Opened;
+pub use erase::erase_again;
 
 /// Frames from which adding a commit up leaves the caller's runtime thread.
 const LARGE: usize = 100;
+
+/// A place that is none: events are only tried out.
+const TRIED: u64 = 1;
 
 /// How to open a durable store.
 #[derive(Clone, Debug)]
@@ -75,6 +86,8 @@ struct Inner {
     gate: Gate,
     /// Last position of the ledger that was given out.
     seq: Mutex<u64>,
+    /// What the hashes of erased records are made with.
+    subjects: [u8; 32],
 }
 
 /// Opens the archive of a directory, or makes it. Blocks.
@@ -94,6 +107,8 @@ fn open_with(options: Options, how: impl Fn(PathBuf) -> journal::Options) -> Res
     let material = [sealer.mac(&[b"index, first half"]), sealer.mac(&[b"index, second half"])].concat();
     let secret = blake3::derive_key("crm-undo 2026 index sealing", &material);
     let name = name.to_hex().to_string();
+    let material = [sealer.mac(&[b"subjects, first half"]), sealer.mac(&[b"subjects, second half"])].concat();
+    let subjects = blake3::derive_key("crm-undo 2026 hashes of erased records", &material);
     let mut how = how(dir);
     how.min_free_bytes = options.min_free_bytes;
     let (journal, recovery) = Journal::open(how, sealer)?;
@@ -103,7 +118,7 @@ fn open_with(options: Options, how: impl Fn(PathBuf) -> journal::Options) -> Res
     let seq = super::fold::rows::number(&table, keys::LAST_SEQ)?;
     let keeper = Arc::new(Keeper::new(table, journal, name, index));
     let thread = keeper.start()?;
-    let inner = Inner { clock: options.clock, keeper, gate: Gate::default(), seq: Mutex::new(seq) };
+    let inner = Inner { clock: options.clock, keeper, gate: Gate::default(), seq: Mutex::new(seq), subjects };
     Ok(Durable { inner: Arc::new(inner), opened, recovery, thread: Some(thread) })
 }
 
@@ -111,6 +126,11 @@ impl Durable {
     /// What opening had to do to the index.
     pub fn opened(&self) -> &Opened {
         &self.opened
+    }
+
+    /// Names of the journal's segments, each with how many of its bytes are durable.
+    pub(crate) fn extent(&self) -> Vec<(String, u64)> {
+        self.inner.keeper.journal.extent()
     }
 
     /// What opening had to do to the journal.
@@ -156,25 +176,28 @@ impl Inner {
         self.try_out(&snapshots, &named, &recorded)?;
         let mut drafts: Vec<Draft> = Vec::new();
         let mut told = Vec::new();
+        let mut families = Families::new(&self);
         for ((id, encoded), snapshot) in named.into_iter().zip(snapshots) {
-            if told.iter().any(|one| matches!(one, Told::Snapshot(fresh, _) if *fresh == id)) {
+            if told.iter().any(|one| matches!(one, Told::Snapshot(fresh, ..) if *fresh == id)) {
                 continue;
             }
-            drafts.push(truth::snapshot_frame(&id, &encoded));
-            told.push(Told::Snapshot(id, snapshot));
+            let slot = families.of_record(&snapshot.connection, &snapshot.of)?;
+            drafts.push(truth::snapshot_draft(&id, encoded, slot));
+            told.push(Told::Snapshot(id, snapshot, slot));
         }
         for one in &recorded {
-            drafts.push(truth::event_frame(one));
-            told.push(Told::Event(one.clone()));
+            let slot = one.event.without_values().map(|_| families.of_stream(&one.stream)).transpose()?;
+            drafts.push(truth::event_draft(one, slot));
+            told.push(Told::Event(one.clone(), slot));
         }
-        self.keep(drafts, told).await?;
+        self.keep(drafts, told, &[]).await?;
         Ok(recorded)
     }
 
     async fn forget(self: Arc<Self>, id: SnapshotId) -> Result<(), ArchiveError> {
         let _reserved = self.gate.enter(Touched::snapshot(&id)).await;
         self.keeper.room().await?;
-        self.keep(vec![truth::forgotten_frame(&id)], vec![Told::Forgotten(id)]).await
+        self.keep(vec![truth::forgotten_draft(&id)], vec![Told::Forgotten(id)], &[]).await
     }
 
     /// Gives out positions in the ledger.
@@ -199,17 +222,17 @@ impl Inner {
             let mut fold = Fold::over(&view, keeper.journal.as_ref());
             fold.dry = true;
             for ((id, _), snapshot) in named.iter().zip(snapshots) {
-                fold.snapshot(*id, snapshot, 0)?;
+                fold.snapshot(*id, snapshot, TRIED, None)?;
             }
             for one in recorded {
-                fold.event(one, 0)?;
+                fold.event(one, TRIED)?;
             }
             Ok(())
         })
     }
 
-    /// Journal, then index.
-    async fn keep(&self, drafts: Vec<Draft>, told: Vec<Told>) -> Result<(), ArchiveError> {
+    /// Journal, then keys that are to be destroyed, then index.
+    async fn keep(&self, drafts: Vec<Draft>, told: Vec<Told>, destroy: &[u32]) -> Result<(), ArchiveError> {
         if drafts.is_empty() {
             return Ok(());
         }
@@ -225,6 +248,10 @@ impl Inner {
                 return Err(error);
             }
         };
+        if !destroy.is_empty() {
+            // The ticket is kept if this fails: the next start reads the erasure again, and finishes it.
+            keeper.journal.destroy(destroy).inspect_err(|error| keeper.spoil(error))?;
+        }
         let told: Vec<(u64, Told)> = places.into_iter().map(truth::number).zip(told).collect();
         if told.len() < LARGE {
             return keeper.bring_in(ticket, &told);

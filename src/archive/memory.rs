@@ -6,11 +6,15 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
+use super::audit::{Anchor, Anchors, AuditReport};
 use super::fold::apply::Fold;
 use super::fold::keys;
 use super::fold::rows::{Changes, Frames};
 use super::fold::shelf::Shelf;
-use super::{Archive, ArchiveError, Bin, CheckReport, EntryFilter, Ledger, OperationFilter, Page, Stats, Store, Write};
+use super::{
+    Act, Archive, ArchiveError, Bin, CheckReport, EntryFilter, Erasable, Ledger, OperationFilter, Page, Stats, Store,
+    Write, subject_of,
+};
 use crate::domain::entry::{Entry, Operation};
 use crate::domain::event::{Event, Recorded, Stream};
 use crate::domain::ids::{EntryId, JobId, OperationId, PlanId, SnapshotId};
@@ -69,6 +73,13 @@ impl Frames for Kept {
     }
 }
 
+fn erasable(shelf: &Shelf, connection: &str, record: &RecordRef) -> Result<Erasable, ArchiveError> {
+    let mut what = shelf.erasable(connection, record)?;
+    // Nothing of it survives the process, so nobody can try names on it.
+    what.subject = blake3::hash(subject_of(connection, record).as_bytes()).to_hex().to_string();
+    Ok(what)
+}
+
 impl Inside {
     fn change(&mut self, changes: Changes) {
         for (key, value) in changes {
@@ -99,7 +110,7 @@ impl Memory {
         let mut fresh = Vec::new();
         for snapshot in &write.snapshots {
             let id = snapshot.id();
-            fold.snapshot(id, snapshot, frames.end() + fresh.len() as u64)?;
+            fold.snapshot(id, snapshot, frames.end() + fresh.len() as u64, None)?;
             fresh.push(Frame::Snapshot(id, snapshot.clone()));
         }
         let known = Shelf::new(rows, frames);
@@ -240,5 +251,40 @@ impl Store for Memory {
             }
         }
         Ok(report)
+    }
+    async fn anchor(&self, _: Option<Anchor>) -> Result<Anchor, ArchiveError> {
+        Err(ArchiveError::Invalid("what is only in memory has no audit chain".to_owned()))
+    }
+    async fn verify(&self, _: Anchors) -> Result<AuditReport, ArchiveError> {
+        Err(ArchiveError::Invalid("what is only in memory has no audit chain".to_owned()))
+    }
+    async fn erasable(&self, connection: &str, record: &RecordRef) -> Result<Erasable, ArchiveError> {
+        self.ask(|shelf| erasable(shelf, connection, record))
+    }
+    async fn erase(&self, what: &Erasable, act: Act) -> Result<Recorded, ArchiveError> {
+        let stream = Stream::erasures(&what.connection);
+        let (now, version) = self.ask(|shelf| {
+            let version = shelf.stream(&stream.0)?.map_or(0, |row| row.version);
+            Ok((erasable(shelf, &what.connection, &what.record)?, version))
+        })?;
+        now.still(what)?;
+        let event = Event::Erased(Box::new(now.event(act)));
+        let recorded = self.append(&stream, version, vec![event]).await?;
+        let mut inside = self.inside.lock().expect("nothing panics while it holds this lock");
+        let gone: Vec<Stream> =
+            (now.plans.iter().map(|id| Stream::plan(*id))).chain(now.jobs.iter().map(|id| Stream::job(*id))).collect();
+        for frame in &mut inside.frames.0 {
+            match frame {
+                Frame::Snapshot(id, _) if now.snapshots.contains(id) => *frame = Frame::Gone,
+                Frame::Event(kept) if gone.contains(&kept.stream) => {
+                    if let Some(bare) = kept.event.without_values() {
+                        kept.event = bare;
+                    }
+                }
+                _ => {}
+            }
+        }
+        drop(inside);
+        recorded.into_iter().next().ok_or_else(|| ArchiveError::Unusable("nothing was recorded".to_owned()))
     }
 }

@@ -8,6 +8,8 @@
 //! | [`durable`] | the store on disk: journal and index |
 //! | [`index`] | rows in sled, rebuilt from the journal whenever they are not right |
 //! | `contract` | the suite every store passes |
+//! | [`backup`] | copies elsewhere, and back from them |
+//! | [`audit`] | the audit chain: its head, and the journal against heads that were sent out |
 //! | [`journal`] | append-only segments on disk, the truth |
 //! | [`sealed`] | the key, and sealing with it |
 //! | [`pocket`] | short secrets of the configuration, sealed with it |
@@ -15,6 +17,8 @@
 //! What the engine may rely on: when [`Store::commit`], [`Archive::put`] or [`Ledger::append`] has returned `Ok`, what
 //! was written survives a power cut. When one has returned an error, nothing of it counts.
 
+pub mod audit;
+pub mod backup;
 #[cfg(test)]
 mod contract;
 pub mod durable;
@@ -28,9 +32,11 @@ pub mod sealed;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use audit::{Anchor, Anchors, AuditReport};
+
 use crate::domain::entry::{Entry, EntryState, Operation, OperationState};
-use crate::domain::event::{Event, Recorded, Stream};
-use crate::domain::ids::{EntryId, JobId, OperationId, PlanId, SnapshotId};
+use crate::domain::event::{Erased, Event, Recorded, Stream};
+use crate::domain::ids::{EntryId, ErasureId, JobId, OperationId, PlanId, SnapshotId};
 use crate::domain::job::{Item, Job};
 use crate::domain::plan::Plan;
 use crate::domain::record::{RecordRef, Snapshot};
@@ -112,6 +118,84 @@ pub trait Store: Archive + Ledger + Bin {
 
     /// Reads the whole archive and reports what is damaged.
     async fn check(&self) -> Result<CheckReport, ArchiveError>;
+
+    /// The head of the audit chain as it is now, computed on from an earlier one.
+    async fn anchor(&self, since: Option<Anchor>) -> Result<Anchor, ArchiveError>;
+
+    /// Reads the whole archive and compares it with heads that were sent out.
+    async fn verify(&self, anchors: Anchors) -> Result<AuditReport, ArchiveError>;
+
+    /// What would be destroyed with a record. Changes nothing.
+    async fn erasable(&self, connection: &str, record: &RecordRef) -> Result<Erasable, ArchiveError>;
+
+    /// Destroys everything that is kept of a record for good: on return no key is left that opens it, and nothing of it
+    /// is found. [`ArchiveError::Invalid`] if that is something else than `what` by now, or if it may not be erased now.
+    async fn erase(&self, what: &Erasable, act: Act) -> Result<Recorded, ArchiveError>;
+}
+
+/// What is kept of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Erasable {
+    /// Connection.
+    pub connection: String,
+    /// The record.
+    pub record: RecordRef,
+    /// Keyed hash of both: what an erased record is called from then on.
+    pub subject: String,
+    /// Its entries that are not erased yet, oldest first.
+    pub entries: Vec<EntryId>,
+    /// Its snapshots, newest first.
+    pub snapshots: Vec<SnapshotId>,
+    /// Plans that hold values of it.
+    pub plans: Vec<PlanId>,
+    /// Jobs whose losses or reports do.
+    pub jobs: Vec<JobId>,
+    /// Slots of the keys that seal all that.
+    pub slots: Vec<u32>,
+}
+
+/// Who erases, and why.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// Its name.
+    pub erasure: ErasureId,
+    /// Why.
+    pub reason: String,
+    /// Who asked.
+    pub by: String,
+}
+
+impl Erasable {
+    /// The event of its erasure.
+    pub(crate) fn event(&self, act: Act) -> Erased {
+        Erased {
+            erasure: act.erasure,
+            connection: self.connection.clone(),
+            subject: self.subject.clone(),
+            entries: self.entries.clone(),
+            snapshots: self.snapshots.clone(),
+            plans: self.plans.clone(),
+            jobs: self.jobs.clone(),
+            slots: self.slots.clone(),
+            reason: act.reason,
+            by: act.by,
+        }
+    }
+
+    /// Fails if this is no longer what was to be erased.
+    pub(crate) fn still(&self, what: &Self) -> Result<(), ArchiveError> {
+        if self.entries.is_empty() {
+            return Err(ArchiveError::NotFound(format!("an entry of {} of {}", self.record, self.connection)));
+        }
+        let same = Self { slots: what.slots.clone(), ..self.clone() } == *what;
+        let changed = || ArchiveError::Invalid("what is kept of this record has changed; look at it again".to_owned());
+        same.then_some(()).ok_or_else(changed)
+    }
+}
+
+/// A connection and a record as one text, for a keyed hash.
+pub(crate) fn subject_of(connection: &str, record: &RecordRef) -> String {
+    format!("{connection}\0{record}")
 }
 
 /// One durable write.

@@ -3,8 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chacha20poly1305::aead::{Aead as _, OsRng, Payload};
-use chacha20poly1305::{AeadCore as _, Key, KeyInit as _, XChaCha20Poly1305, XNonce};
+use crm_undo_cipher::Cipher;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::ArchiveError;
@@ -17,7 +16,7 @@ const V1: &str = "sealed:v1:";
 const AAD: &[u8] = b"crm-undo sealed text v1";
 
 /// Seals and opens the configuration's secrets.
-pub struct Pocket(XChaCha20Poly1305);
+pub struct Pocket(Cipher);
 
 /// Why a sealed text cannot be used. Never holds it.
 #[derive(Debug, thiserror::Error)]
@@ -67,25 +66,24 @@ impl Pocket {
 
     fn new(master: &[u8; 32]) -> Self {
         let key = blake3::derive_key("crm-undo 2026 sealed texts of the configuration", master);
-        Self(XChaCha20Poly1305::new(Key::from_slice(&key)))
+        Self(Cipher::new(&key))
     }
 
     /// The text, sealed.
     pub fn seal(&self, plain: &SecretString) -> Result<String, ArchiveError> {
-        let nonce = XChaCha20Poly1305::generate_nonce(&mut OsRng);
-        let payload = Payload { msg: plain.expose_secret().as_bytes(), aad: AAD };
-        let sealed = self.0.encrypt(&nonce, payload);
+        let nonce = sealed::random::<NONCE>()?;
+        let sealed = self.0.seal(&nonce, AAD, plain.expose_secret().as_bytes());
         let sealed = sealed.map_err(|_| ArchiveError::Invalid("the text is too long to be sealed".to_owned()))?;
-        Ok(format!("{V1}{}", STANDARD.encode([nonce.as_slice(), &sealed].concat())))
+        Ok(format!("{V1}{}", STANDARD.encode([&nonce[..], &sealed].concat())))
     }
 
     /// The text that was sealed.
     pub fn unseal(&self, text: &str) -> Result<SecretString, Shut> {
         let text = text.trim().strip_prefix(V1).ok_or(Shut::Malformed)?;
         let bytes = STANDARD.decode(text).map_err(|_| Shut::Malformed)?;
-        let (nonce, sealed) = bytes.split_at_checked(NONCE).ok_or(Shut::Malformed)?;
-        let plain = self.0.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: AAD });
-        let plain = String::from_utf8(plain.map_err(|_| Shut::AnotherKey)?).map_err(|_| Shut::Malformed)?;
+        let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or(Shut::Malformed)?;
+        let plain = self.0.open(nonce, AAD, sealed);
+        let plain = String::from_utf8(plain.ok_or(Shut::AnotherKey)?).map_err(|_| Shut::Malformed)?;
         Ok(SecretString::from(plain))
     }
 }

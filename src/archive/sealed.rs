@@ -8,18 +8,17 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chacha20poly1305::aead::rand_core::RngCore as _;
-use chacha20poly1305::aead::{AeadInPlace as _, OsRng};
-use chacha20poly1305::{Key, KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
+use crm_undo_cipher::Cipher;
+pub use crm_undo_cipher::{NONCE, TAG};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::ArchiveError;
 use super::journal::segment_head_of;
 
-/// Bytes of a nonce, which precedes the ciphertext.
-pub const NONCE: usize = 24;
-/// Bytes of a tag, which follows it.
-pub const TAG: usize = 16;
+/// Bytes of a frame's nonce. 128 random bits are not met twice; zeros fill it up to [`NONCE`].
+pub const SHORT_NONCE: usize = 16;
 
 const KEY_LINE: &str = "crm-undo archive key v1: ";
 const ID_FILE: &str = "journal.id";
@@ -27,8 +26,12 @@ const ID_LINE: &str = "crm-undo journal v1: ";
 
 /// Seals and opens the frames of one journal.
 pub struct Sealer {
-    cipher: XChaCha20Poly1305,
+    cipher: Cipher,
     header_key: [u8; 32],
+    /// Half of what seals values of a family; the other half is the family's data key.
+    family: [u8; 32],
+    /// Seals the slots of the key ring.
+    ring: Cipher,
     id: [u8; 16],
 }
 
@@ -77,7 +80,9 @@ impl Sealer {
         material[32..].copy_from_slice(&id);
         let sealing = blake3::derive_key("crm-undo 2026 journal frame sealing", &material);
         let header_key = blake3::derive_key("crm-undo 2026 journal header authentication", &material);
-        Self { cipher: XChaCha20Poly1305::new(Key::from_slice(&sealing)), header_key, id }
+        let family = blake3::derive_key("crm-undo 2026 journal families", &material);
+        let ring = blake3::derive_key("crm-undo 2026 key ring slots", &material);
+        Self { cipher: Cipher::new(&sealing), header_key, family, ring: Cipher::new(&ring), id }
     }
 
     /// Finds the journal's id, or gives it one, and tries the key on its canary.
@@ -138,24 +143,41 @@ impl Sealer {
     /// Seals `plain`: nonce, ciphertext, tag. `aad` is bound to it.
     pub(crate) fn seal(&self, aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, ArchiveError> {
         let nonce = random::<NONCE>()?;
-        let mut sealed = Vec::with_capacity(NONCE + plain.len() + TAG);
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(plain);
-        let tag = self
-            .cipher
-            .encrypt_in_place_detached(XNonce::from_slice(&nonce), aad, &mut sealed[NONCE..])
-            .map_err(|_| ArchiveError::Invalid("a frame is too large to be sealed".to_owned()))?;
-        sealed.extend_from_slice(&tag);
-        Ok(sealed)
+        Ok([&nonce[..], &close(&self.cipher, &nonce, aad, plain)?].concat())
     }
 
     /// Opens what [`seal`](Self::seal) made; `None` if one bit of it or of `aad` is different.
     pub(crate) fn open(&self, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
-        let (nonce, rest) = sealed.split_at_checked(NONCE)?;
-        let (ciphertext, tag) = rest.split_at_checked(rest.len().checked_sub(TAG)?)?;
-        let mut plain = ciphertext.to_vec();
-        self.cipher.decrypt_in_place_detached(XNonce::from_slice(nonce), aad, &mut plain, Tag::from_slice(tag)).ok()?;
-        Some(plain)
+        let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
+        self.cipher.open(nonce, aad, rest)
+    }
+
+    /// Seals `plain` under a nonce of the caller: ciphertext, tag.
+    pub(crate) fn close(&self, nonce: &[u8; SHORT_NONCE], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+        close(&self.cipher, &long(nonce, 0), aad, plain)
+    }
+
+    /// Opens what [`close`](Self::close) sealed.
+    pub(crate) fn disclose(&self, nonce: &[u8; SHORT_NONCE], aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        self.cipher.open(&long(nonce, 0), aad, sealed)
+    }
+
+    /// What values of the family with this data key are sealed with.
+    pub(crate) fn family(&self, data_key: &[u8; 32]) -> Family {
+        let material = [self.family, *data_key].concat();
+        let key = blake3::derive_key("crm-undo 2026 values of one family", &material);
+        Family(Cipher::new(&key))
+    }
+
+    /// A slot of the key ring. A slot gets one key in its life and one mark of erasure, under a nonce each, so no
+    /// nonce is met twice.
+    pub(crate) fn close_slot(&self, slot: u32, erased: bool, key: &[u8; 32]) -> Result<Vec<u8>, ArchiveError> {
+        close(&self.ring, &slot_nonce(slot, erased), b"slot", key)
+    }
+
+    /// What [`close_slot`](Self::close_slot) sealed.
+    pub(crate) fn open_slot(&self, slot: u32, erased: bool, sealed: &[u8]) -> Option<[u8; 32]> {
+        self.ring.open(&slot_nonce(slot, erased), b"slot", sealed)?.try_into().ok()
     }
 
     /// Authenticates a header: keyed BLAKE3, cut to 16 bytes.
@@ -168,6 +190,46 @@ impl Sealer {
         mac.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         mac
     }
+}
+
+/// Seals values of one family. Destroyed with its data key.
+pub(crate) struct Family(Cipher);
+
+impl Family {
+    /// Seals item `item` of the frame with this nonce: ciphertext, tag.
+    pub(crate) fn close(
+        &self,
+        nonce: &[u8; SHORT_NONCE],
+        item: u8,
+        aad: &[u8],
+        plain: &[u8],
+    ) -> Result<Vec<u8>, ArchiveError> {
+        close(&self.0, &long(nonce, item), aad, plain)
+    }
+
+    /// Opens what [`close`](Self::close) sealed.
+    pub(crate) fn disclose(&self, nonce: &[u8; SHORT_NONCE], item: u8, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        self.0.open(&long(nonce, item), aad, sealed)
+    }
+}
+
+fn long(nonce: &[u8; SHORT_NONCE], item: u8) -> [u8; NONCE] {
+    let mut long = [0; NONCE];
+    long[..SHORT_NONCE].copy_from_slice(nonce);
+    long[SHORT_NONCE] = item;
+    long
+}
+
+fn slot_nonce(slot: u32, erased: bool) -> [u8; NONCE] {
+    let mut nonce = [0; NONCE];
+    nonce[..4].copy_from_slice(&slot.to_le_bytes());
+    nonce[4] = u8::from(erased);
+    nonce
+}
+
+fn close(cipher: &Cipher, nonce: &[u8; NONCE], aad: &[u8], plain: &[u8]) -> Result<Vec<u8>, ArchiveError> {
+    let sealed = cipher.seal(nonce, aad, plain);
+    sealed.map_err(|_| ArchiveError::Invalid("a frame is too large to be sealed".to_owned()))
 }
 
 /// The key in a file; `None` if there is no such file.
@@ -199,7 +261,7 @@ pub(super) fn parse_key(key: &SecretString) -> Result<[u8; 32], ArchiveError> {
 fn publish(path: &Path, text: &str) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut suffix = [0; 8];
-    OsRng.try_fill_bytes(&mut suffix).map_err(|error| io::Error::other(error.to_string()))?;
+    SysRng.try_fill_bytes(&mut suffix).map_err(|error| io::Error::other(error.to_string()))?;
     let draft = parent.join(format!(".{}.tmp", hex(&suffix)));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
@@ -212,7 +274,7 @@ fn publish(path: &Path, text: &str) -> io::Result<()> {
     fs::File::open(parent)?.sync_all()
 }
 
-fn make_dir(dir: &Path) -> Result<(), ArchiveError> {
+pub(super) fn make_dir(dir: &Path) -> Result<(), ArchiveError> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|error| failed("make its directory", &error))
 }
 
@@ -246,9 +308,9 @@ fn parse_id(text: &str) -> Option<([u8; 16], [u8; 16])> {
     Some((unhex(id)?, unhex(canary)?))
 }
 
-fn random<const N: usize>() -> Result<[u8; N], ArchiveError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], ArchiveError> {
     let mut bytes = [0; N];
-    OsRng
+    SysRng
         .try_fill_bytes(&mut bytes)
         .map_err(|error| ArchiveError::Unusable(format!("the system gives no random bytes: {error}")))?;
     Ok(bytes)

@@ -5,7 +5,10 @@
 //!
 //! | file | idea |
 //! | --- | --- |
-//! | `bin` `restore` `job` `check` `token` | one command each, over the console |
+//! | `bin` `restore` `job` `review` `check` `token` `erase` `hold` `connect` `retention` | one command each, over the console |
+//! | `audit` | the ledger, listed, exported and compared with heads that were sent out |
+//! | `backup` | backups over the console; restoring and repairing by itself |
+//! | `ca` | the private CA: made, shown, issuing |
 //! | `seal` | a token from stdin, sealed on stdout |
 //! | `doctor` | what is wrong with the configuration, the disk and the CRM |
 //! | `demo` | the whole story against the bundled mock |
@@ -13,15 +16,23 @@
 //! | `text` | tables; names made harmless for a terminal |
 //! | `exit` | what an exit code says |
 
+mod audit;
+mod backup;
 mod bin;
+mod ca;
 mod check;
 mod client;
+mod connect;
 #[cfg(feature = "demo")]
 mod demo;
 mod doctor;
+mod erase;
 mod exit;
+mod hold;
 mod job;
 mod restore;
+mod retention;
+mod review;
 mod seal;
 mod text;
 mod token;
@@ -70,6 +81,17 @@ enum Command {
     /// Follow and steer jobs.
     #[command(subcommand)]
     Job(job::Job),
+    /// Settle what nobody but a person can decide.
+    #[command(subcommand)]
+    Review(review::Review),
+    /// Show what happened, and whether any of it was changed since.
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Make backups, try them, and bring an archive back from one.
+    #[command(subcommand)]
+    Backup(backup::Backup),
+    /// Rebuild what can be rebuilt, while `serve` is stopped: the index, journal.id, segments from a backup.
+    Repair(backup::Repair),
     /// Read the whole archive and say what is damaged.
     Check,
     /// Say what is wrong with the configuration, token, clock, disk and CRM.
@@ -84,9 +106,22 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// The private CA, for clients whose host cannot be changed.
+    #[command(subcommand)]
+    Ca(ca::Command),
+    /// Destroy everything that is kept of one record, for good; prints the act.
+    Erase(erase::Erase),
     /// Give, list and take access to the console.
     #[command(subcommand)]
     Token(token::Token),
+    /// Let a connection's own client in, with the code that the CRM gave you for it.
+    Connect(connect::Connect),
+    /// Forgetting what has lain in the bin long enough: what would be, and a pass now.
+    #[command(subcommand)]
+    Retention(retention::Retention),
+    /// Legal holds: records that may neither be forgotten nor erased.
+    #[command(subcommand)]
+    Hold(hold::Hold),
 }
 
 /// Reads the arguments and carries them out.
@@ -107,6 +142,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "demo")]
         Command::Demo { once } => demo::run(once),
         Command::Seal { config } => ended(seal::run(config.as_deref())),
+        Command::Ca(command) => ended(ca::run(&command, cli.whereabouts.json)),
         command => match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => ended(runtime.block_on(carry_out(&command, &cli.whereabouts))),
             Err(error) => ended(Err(Trouble::new(Exit::Failed, format!("the runtime could not start: {error}")))),
@@ -119,15 +155,34 @@ async fn carry_out(command: &Command, whereabouts: &Whereabouts) -> Outcome {
     if let Command::Doctor { config } = command {
         return doctor::run(config.as_deref(), json).await;
     }
+    if let Command::Audit(audit::Audit::Verify(verify)) = command
+        && verify.offline
+    {
+        return audit::offline(verify, json).await;
+    }
+    match command {
+        Command::Backup(backup) if backup.is_offline() => return backup::offline(backup).await,
+        Command::Repair(repair) => return backup::repair(repair),
+        _ => {}
+    }
     let client = Client::new(whereabouts)?;
     match command {
+        Command::Backup(_) => backup::create(&client, json).await,
+        Command::Audit(audit) => audit::run(audit, &client, json).await,
         Command::Bin(bin) => bin::run(bin, &client, json).await,
         Command::Restore(restore) => restore::restore(restore, &client, json).await,
         Command::Undo(undo) => restore::undo(undo, &client, json).await,
         Command::Job(job) => job::run(job, &client, json).await,
+        Command::Review(review) => review::run(review, &client, json).await,
         Command::Check => check::run(&client, json).await,
+        Command::Erase(erase) => erase::run(erase, &client, json).await,
         Command::Token(token) => token::run(token, &client, json).await,
-        Command::Serve { .. } | Command::Doctor { .. } | Command::Seal { .. } => Ok(Exit::Ok),
+        Command::Connect(connect) => connect::run(connect, &client, json).await,
+        Command::Retention(retention) => retention::run(retention, &client, json).await,
+        Command::Hold(hold) => hold::run(hold, &client, json).await,
+        Command::Repair(_) | Command::Serve { .. } | Command::Doctor { .. } | Command::Seal { .. } | Command::Ca(_) => {
+            Ok(Exit::Ok)
+        }
         #[cfg(feature = "demo")]
         Command::Demo { .. } => Ok(Exit::Ok),
     }

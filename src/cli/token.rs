@@ -11,7 +11,7 @@ use super::{Exit, print_json};
 pub(super) enum Token {
     /// Give a person access; prints the token alone, this once.
     Create {
-        /// viewer, operator or admin.
+        /// viewer, operator, admin or privacy.
         #[arg(long)]
         role: String,
         /// Whose it is.

@@ -6,6 +6,7 @@
 
 mod check;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,10 @@ pub struct Config {
     pub console: Console,
     /// The archive.
     pub archive: Archive,
+    /// Where the head of the audit chain goes.
+    pub audit: Audit,
+    /// Where backups go.
+    pub backup: Backup,
     /// What may pass.
     pub policy: Policy,
     /// The accounts.
@@ -48,6 +53,41 @@ pub struct Gateway {
     pub max_connections: usize,
     pub max_connections_per_address: usize,
     pub client_requests_per_second: u32,
+    pub tls: Tls,
+    pub tls_certificate_file: PathBuf,
+    pub tls_key_file: PathBuf,
+    pub tls_names: Vec<String>,
+    pub forward_proxy: String,
+    pub forward_proxy_users_file: PathBuf,
+    pub tunnel_other_hosts: bool,
+    pub tunnel_ports: Vec<u16>,
+    pub tunnel_private_addresses: bool,
+    pub header_seconds: u64,
+    pub keep_alive_seconds: u64,
+    pub body_idle_seconds: u64,
+    pub body_bytes_per_second: u64,
+    pub write_idle_seconds: u64,
+    pub answer_idle_seconds: u64,
+    pub delete_answer_seconds: u64,
+}
+
+impl Gateway {
+    /// Where the forward proxy listens, if there is one.
+    pub fn proxy(&self) -> Option<SocketAddr> {
+        self.forward_proxy.parse().ok()
+    }
+}
+
+/// Where the gateway's certificate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// The gateway speaks plain HTTP.
+    Off,
+    /// From crm-undo's own private CA.
+    OwnCa,
+    /// From files.
+    Files,
 }
 
 /// See `config.default.toml`.
@@ -71,12 +111,33 @@ pub struct Archive {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
+pub struct Audit {
+    pub anchor_file: String,
+    pub anchor_url: String,
+}
+
+/// See `config.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Backup {
+    pub to: String,
+}
+
+/// See `config.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
 pub struct Policy {
     pub approval_over: u64,
     pub blast_radius_records: u64,
     pub blast_radius_share: f64,
     pub retention_days: u16,
+    #[serde(default)]
+    pub retention: BTreeMap<String, u16>,
+    pub attached_files_up_to: usize,
     pub settle_grace_seconds: u64,
+    pub index_delay_seconds: u64,
     pub allow_unrestorable: Vec<String>,
 }
 
@@ -99,9 +160,38 @@ pub struct Connection {
     pub token_file: Option<PathBuf>,
     /// Its token.
     pub token: Option<SecretString>,
+    /// Instead of `policy.attached_files_up_to`.
+    pub attached_files_up_to: Option<usize>,
+    /// A client of its own at the CRM, instead of a token.
+    pub oauth: Option<OAuth>,
     /// Requests the CRM allows it in any second; 0: no limit.
     #[serde(default = "seven")]
     pub requests_per_second: u32,
+}
+
+/// A client of a connection's own at the CRM. `crm-undo connect` lets it in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OAuth {
+    /// Its id.
+    pub client_id: String,
+    /// The variable that holds its secret.
+    pub client_secret_env: Option<String>,
+    /// The file that holds its secret.
+    pub client_secret_file: Option<PathBuf>,
+    /// Its secret.
+    pub client_secret: Option<SecretString>,
+    /// As the CRM knows it, to the letter.
+    pub redirect_uri: String,
+}
+
+impl OAuth {
+    /// Its secret, from wherever it lies. The text of an error never holds it.
+    pub fn secret(&self) -> Result<SecretString, String> {
+        let places = (&self.client_secret_env, &self.client_secret_file, &self.client_secret);
+        let secret = one_of(places, "client_secret")?;
+        secret.ok_or_else(|| "oauth: give client_secret_env, client_secret_file or client_secret".to_owned())
+    }
 }
 
 fn seven() -> u32 {
@@ -111,23 +201,31 @@ fn seven() -> u32 {
 impl Connection {
     /// Its own token, from wherever it lies. The text of an error says what to do; it never holds the token.
     pub fn token(&self) -> Result<Option<SecretString>, String> {
-        let given = [self.token_env.is_some(), self.token_file.is_some(), self.token.is_some()];
-        if given.iter().filter(|given| **given).count() > 1 {
-            return Err("give only one of token_env, token_file and token".to_owned());
-        }
-        let secret = if let Some(variable) = &self.token_env {
-            std::env::var(variable).map_err(|_| format!("the environment variable {variable} is not set"))?
-        } else if let Some(file) = &self.token_file {
-            std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?
-        } else if let Some(token) = &self.token {
-            token.expose_secret().to_owned()
-        } else {
-            return Ok(None);
-        };
-        let secret = secret.trim();
-        is_token(secret)?;
-        Ok(Some(SecretString::from(secret)))
+        one_of((&self.token_env, &self.token_file, &self.token), "token")
     }
+}
+
+/// A secret from the one place where it lies: a variable, a file, the configuration itself.
+fn one_of(
+    (variable, file, text): (&Option<String>, &Option<PathBuf>, &Option<SecretString>),
+    name: &str,
+) -> Result<Option<SecretString>, String> {
+    let given = [variable.is_some(), file.is_some(), text.is_some()];
+    if given.iter().filter(|given| **given).count() > 1 {
+        return Err(format!("give only one of {name}_env, {name}_file and {name}"));
+    }
+    let secret = if let Some(variable) = variable {
+        std::env::var(variable).map_err(|_| format!("the environment variable {variable} is not set"))?
+    } else if let Some(file) = file {
+        std::fs::read_to_string(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?
+    } else if let Some(text) = text {
+        text.expose_secret().to_owned()
+    } else {
+        return Ok(None);
+    };
+    let secret = secret.trim();
+    is_token(secret)?;
+    Ok(Some(SecretString::from(secret)))
 }
 
 /// Whether a text can be sent as a token; else why not, without the text.
@@ -186,7 +284,11 @@ pub fn read(file: Option<&Path>) -> Result<Config, BadConfig> {
 /// figment's reason, with the key's path and without a secret: values of tokens are never shown.
 fn worded(place: &str, error: &figment::Error) -> String {
     let path = error.path.join(".");
-    let reason = if path.contains("token") { "is not a text".to_owned() } else { error.kind.to_string() };
+    let reason = if path.contains("token") || path.contains("secret") {
+        "is not a text".to_owned()
+    } else {
+        error.kind.to_string()
+    };
     if path.is_empty() {
         format!("{place}: {reason}; config.default.toml explains every key")
     } else {

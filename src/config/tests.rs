@@ -24,6 +24,7 @@ fn the_example_of_the_default_file_is_one() {
     let example: String = DEFAULTS
         .lines()
         .skip_while(|line| !line.starts_with("# [[connections]]"))
+        .take_while(|line| *line != "#")
         .map(|line| line.trim_start_matches("# ").replace("token_env = \"ACME_TOKEN\"", "token = \"t\"") + "\n")
         .collect();
     let config = loaded(&example).expect("the example");
@@ -34,6 +35,8 @@ fn the_example_of_the_default_file_is_one() {
 #[rstest]
 #[case("data_dirr = \"x\"", "unknown field")]
 #[case("[gateway]\nlisten = \"nowhere\"", "gateway.listen")]
+#[case("[gateway]\nanswer_idle_seconds = 0", "gateway.answer_idle_seconds")]
+#[case("[backup]\nto = \"gs://bucket\"", "backup.to")]
 #[case("[[connections]]\nname = \"a\"\nvendor = \"amocrm\"", "upstream")]
 #[case("[[connections]]\nname = \"a\"\nvendor = \"siebel\"\nupstream = \"https://a.example\"", "known are: amocrm")]
 #[case("[[connections]]\nname = \"a\"\nvendor = \"amocrm\"\nupstream = \"ftp://a.example\"", "http or https")]

@@ -29,6 +29,10 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
+use crate::archive::ArchiveError;
+use crate::archive::backup::Made;
 use crate::engine::Engine;
 
 pub use listen::serve;
@@ -39,11 +43,16 @@ pub use opening::opening;
 pub struct Settings {
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Makes a backup; `None`: the configuration names no place for one.
+    pub backup: Option<BackUp>,
 }
+
+/// Makes a backup.
+pub type BackUp = Arc<dyn Fn() -> BoxFuture<'static, Result<Made, ArchiveError>> + Send + Sync>;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { metrics: Arc::new(String::new) }
+        Self { metrics: Arc::new(String::new), backup: None }
     }
 }
 

@@ -135,7 +135,13 @@ impl From<EngineError> for Problem {
         match error {
             EngineError::NotFound { what } => Self::not_found(what),
             EngineError::Stale { code, detail } => {
-                Self::new(StatusCode::CONFLICT, code, detail).hint("look at its state now, then decide anew")
+                let hint = match code {
+                    "clock_jumped" => {
+                        "look at the machine's clock; if it is right: crm-undo retention run --clock-is-right"
+                    }
+                    _ => "look at its state now, then decide anew",
+                };
+                Self::new(StatusCode::CONFLICT, code, detail).hint(hint)
             }
             EngineError::Invalid { code, detail } => {
                 let mut problem = Self::new(StatusCode::BAD_REQUEST, code, detail);

@@ -8,13 +8,14 @@ use axum::routing::{MethodRouter, delete, get, post};
 use http::{Method, StatusCode};
 
 use super::api::{
-    audit, check, connections, entries, health, job_events, job_verbs, jobs, openapi, operations, plans, tokens, undo,
+    audit, backups, check, connections, entries, erasures, health, holds, job_events, job_verbs, jobs, openapi,
+    operations, plans, retention, reviews, tokens, undo,
 };
 use super::auth::{Who, admit};
 use super::params::Params;
 use super::problem::Problem;
 use super::{Console, once};
-use crate::engine::access::Role::{Admin, Operator, Viewer};
+use crate::engine::access::Role::{Admin, Operator, Privacy, Viewer};
 
 /// One route.
 pub(super) struct Route {
@@ -51,8 +52,12 @@ pub(super) fn all() -> Vec<Route> {
         reads("/api/v1/jobs/{id}/items", AtLeast(Viewer), PAGE, get(jobs::items)),
         reads("/api/v1/jobs/{id}/events", AtLeast(Viewer), NONE, get(job_events::stream)),
         reads("/api/v1/restore-plans/{id}", AtLeast(Viewer), NONE, get(plans::one)),
+        reads("/api/v1/reviews", AtLeast(Viewer), NONE, get(reviews::list)),
+        reads("/api/v1/reviews/{id}", AtLeast(Viewer), NONE, get(reviews::one)),
         reads("/api/v1/audit", AtLeast(Viewer), PAGE, get(audit::list)),
         reads("/api/v1/connections", AtLeast(Viewer), NONE, get(connections::list)),
+        reads("/api/v1/retention", AtLeast(Viewer), NONE, get(retention::forecast)),
+        reads("/api/v1/holds", AtLeast(Viewer), NONE, get(holds::list)),
         // Used by people who bring it back.
         writes("/api/v1/restore-plans", Operator, NONE, post(plans::create)),
         writes("/api/v1/restore-plans/{id}/apply", Operator, NONE, post(plans::apply)),
@@ -61,8 +66,24 @@ pub(super) fn all() -> Vec<Route> {
         writes("/api/v1/jobs/{id}/resume", Operator, NONE, post(job_verbs::resume)),
         writes("/api/v1/jobs/{id}/cancel", Operator, NONE, post(job_verbs::cancel)),
         writes("/api/v1/jobs/{id}/retry", Operator, NONE, post(job_verbs::retry)),
+        writes("/api/v1/reviews/{id}/resolve", Operator, NONE, post(reviews::resolve)),
+        // Used by who answers for personal data; administrators are not meant.
+        reads("/api/v1/erasures", AtLeast(Viewer), NONE, get(erasures::list)),
+        writes("/api/v1/erasures", Privacy, NONE, post(erasures::create)),
         // Used by administrators.
         writes("/api/v1/check", Admin, NONE, post(check::run)),
+        writes("/api/v1/connections/{id}/connect", Admin, NONE, post(connections::connect)),
+        writes("/api/v1/retention/run", Admin, NONE, post(retention::run)),
+        writes("/api/v1/holds", Admin, NONE, post(holds::place)),
+        Route {
+            method: Method::DELETE,
+            path: "/api/v1/holds/{id}",
+            who: AtLeast(Admin),
+            params: NONE,
+            handler: delete(holds::release),
+        },
+        writes("/api/v1/backups", Admin, NONE, post(backups::create)),
+        writes("/api/v1/audit/verify", Admin, NONE, post(audit::verify)),
         reads("/api/v1/tokens", AtLeast(Admin), NONE, get(tokens::list)),
         writes("/api/v1/tokens", Admin, NONE, post(tokens::create)),
         Route {

@@ -4,6 +4,7 @@
 //! things, through [`Reach`]. `docs/dialect-contract.md` has the MUSTs and SHOULDs of both.
 
 pub mod amocrm;
+pub mod grant;
 pub mod upstream;
 
 use std::fmt::Debug;
@@ -75,6 +76,9 @@ pub trait Dialect: Send + Sync + Debug {
     /// The CRM's own answer to a delete of records that are already gone, in this route's shape.
     fn gone(&self, intent: &DeleteIntent) -> Response<Bytes>;
 
+    /// What the CRM answers when it has carried such a delete out: said to a repeat of one whose own answer was lost.
+    fn done(&self, intent: &DeleteIntent) -> Response<Bytes>;
+
     /// A refusal in the vendor's own error shape, so that the caller's library understands it. The shape may depend on
     /// the route that was asked.
     fn refuse(&self, head: &Head<'_>, refusal: &Refusal) -> Response<Bytes>;
@@ -92,6 +96,10 @@ pub trait Dialect: Send + Sync + Debug {
     /// What would be written to bring `snapshot` back, given the account's users, fields, enums and statuses as
     /// [`Connector::surroundings`] read them.
     fn draft(&self, snapshot: &Snapshot, surroundings: &Value) -> Draft;
+
+    /// Whether what this snapshot shows may be what `step` has made, whatever somebody has changed in it since. Asked about
+    /// records of the step's kind that were deleted after its answer was lost. `true` where nothing tells.
+    fn may_have_made(&self, step: &Step, snapshot: &Snapshot) -> bool;
 
     /// Compares a record read back with its snapshot, field by field and link by link, `successor` applied to old ids.
     /// Fields that `losses` name and fields the vendor never keeps (`updated_at`) are left out.
@@ -212,6 +220,26 @@ pub trait Connector: Dialect {
     /// Whether the records are there, in the same order. Never answers from a filter it has not verified.
     async fn presence(&self, reach: Reach<'_>, records: &[RecordRef]) -> Result<Vec<Presence>, CrmError>;
 
+    /// Whether each record still is what its snapshot says, in the same order; `false` also for one that is not there any
+    /// more. Asked right before a delete is sent, so it costs one page for the whole batch, not one a record. The vendor
+    /// says what a version is: a time alone is none where its clock counts whole seconds. Unless a vendor has something
+    /// cheaper, everything is read again.
+    async fn unchanged(&self, reach: Reach<'_>, snapshots: &[Snapshot]) -> Result<Vec<bool>, CrmError> {
+        let records: Vec<RecordRef> = snapshots.iter().map(|snapshot| snapshot.of.clone()).collect();
+        let now = self.fetch(reach, &records).await?;
+        let same = |(was, is): (&Snapshot, &Fetched)| matches!(is, Fetched::Whole(is) if is.parts == was.parts);
+        Ok(snapshots.iter().zip(now.iter()).map(same).collect())
+    }
+
+    /// Which of these records, that are gone by now, somebody had changed at `since` or later, as far as the CRM's own
+    /// log shows; in the same order. Evidence for people: `false` promises nothing. Without a log: `false` for all.
+    async fn changed_since(
+        &self,
+        reach: Reach<'_>,
+        records: &[RecordRef],
+        since: jiff::Timestamp,
+    ) -> Result<Vec<bool>, CrmError>;
+
     /// What drafts are made against: users, fields, enums, pipelines, statuses, loss reasons.
     async fn surroundings(&self, reach: Reach<'_>) -> Result<Value, CrmError>;
 
@@ -223,6 +251,16 @@ pub trait Connector: Dialect {
         steps: &[&Step],
         successor: Successor<'_>,
     ) -> Result<Vec<Written>, CrmError>;
+
+    /// Records made at `since` or later that may be what `step` has made, whatever has become of them since: for a person
+    /// to look at. Empty if it cannot tell.
+    async fn candidates(
+        &self,
+        reach: Reach<'_>,
+        step: &Step,
+        since: jiff::Timestamp,
+        successor: Successor<'_>,
+    ) -> Result<Vec<RecordRef>, CrmError>;
 
     /// Looks for what `steps` may have made at `since` or later: a batch of [`What::Recreate`] whose outcome was lost.
     /// One answer for each, in the same order. MUST answer `None` only where it is certain that nothing was made: that
@@ -242,6 +280,11 @@ pub trait Connector: Dialect {
 /// The vendors crm-undo speaks, by the word of the configuration. The list to add a vendor to.
 pub fn vendors() -> Vec<Arc<dyn Connector>> {
     vec![Arc::new(amocrm::AmoCrm)]
+}
+
+/// Where a vendor gives tokens to a client of ours; `None`: it is not known to.
+pub fn token_route(vendor: &str) -> Option<grant::issuer::TokenRoute> {
+    (vendor == "amocrm").then_some(amocrm::tokens::ROUTE)
 }
 
 /// What a caller of a CRM can do about a failure: stop, wait, or go and look.

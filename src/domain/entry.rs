@@ -30,6 +30,20 @@ pub enum EntryState {
     Erased,
 }
 
+impl EntryState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Deleted,
+        Self::Unknown,
+        Self::Restoring,
+        Self::Restored,
+        Self::NeedsReview,
+        Self::Kept,
+        Self::Forgotten,
+        Self::Erased,
+    ];
+}
+
 /// What may happen to an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryEvent {
@@ -43,22 +57,27 @@ pub enum EntryEvent {
     Failed,
     /// It cannot be known whether it came back.
     Doubted,
+    /// A person has found that nothing was made of it.
+    Freed,
 }
 
 impl Lifecycle for EntryState {
     type Event = EntryEvent;
 
     fn next(&self, event: &EntryEvent) -> Result<Self, Illegal> {
-        use EntryState::{Deleted, Kept, NeedsReview, Restored, Restoring, Unknown};
+        use EntryState::{Deleted, Erased, Kept, NeedsReview, Restored, Restoring, Unknown};
         match (self, event) {
             (Unknown | Deleted, EntryEvent::Settled(Fate::Deleted)) => Ok(Deleted),
             (Unknown | Kept, EntryEvent::Settled(Fate::Kept { .. })) => Ok(Kept),
             (Unknown, EntryEvent::Settled(Fate::Unknown)) => Ok(Unknown),
+            // The delete may be looked at again; what was erased stays erased.
+            (Erased, EntryEvent::Settled(_)) => Ok(Erased),
             (Deleted | NeedsReview | Restoring, EntryEvent::Applying) => Ok(Restoring),
             (Restoring | Deleted | NeedsReview, EntryEvent::Applied) => Ok(Restored),
             (Restoring | Deleted, EntryEvent::Failed) => Ok(Deleted),
             // This attempt made nothing; what an earlier one made is as open as before.
             (NeedsReview, EntryEvent::Failed) => Ok(NeedsReview),
+            (NeedsReview, EntryEvent::Freed) => Ok(Deleted),
             // Also from `restored`: it was made, and then could not be read back.
             (Restoring | Restored, EntryEvent::Doubted) => Ok(NeedsReview),
             _ => Err(Illegal::new(self, event)),

@@ -1,17 +1,19 @@
 //! Everything that happens, as the ledger keeps it. The ledger is also the audit log.
 //!
 //! Events hold ids, never names, e-mails or phones: those lie in snapshots, where they can be erased.
-//! (Plans and reports are the exception: they hold values about to be written, or found different.)
+//! (Plans and reports are the exception: they hold values about to be written, or found different. The archive seals
+//! those values with a key of their plan or job, so that they can be erased: [`Event::without_values`].)
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::delete::Fate;
 use super::entry::{OperationState, Via};
-use super::ids::{EntryId, JobId, OperationId, PlanId, SnapshotId, TokenId};
+use super::ids::{EntryId, ErasureId, HoldId, JobId, OperationId, PlanId, SnapshotId, TokenId};
 use super::job::{Item, JobState, Report};
 use super::plan::{Plan, PlanKind};
 use super::record::RecordRef;
+use super::review::Verdict;
 
 /// A line of history: `operation/…`, `plan/…`, `job/…`, `tokens`, `gateway/acme`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,9 +37,29 @@ impl Stream {
     pub fn waiting(connection: &str, record: &RecordRef) -> Self {
         Self(format!("waiting/{connection}/{record}"))
     }
+    /// Of one way in which a delete was asked for.
+    pub fn asked(connection: &str, name: &str) -> Self {
+        Self(format!("asked/{connection}/{name}"))
+    }
     /// Of the console's access tokens.
     pub fn tokens() -> Self {
         Self("tokens".into())
+    }
+    /// Of what was erased for good on one connection.
+    pub fn erasures(connection: &str) -> Self {
+        Self(format!("erasure/{connection}"))
+    }
+    /// Of the legal holds on records of one connection.
+    pub fn hold(connection: &str) -> Self {
+        Self(format!("hold/{connection}"))
+    }
+    /// Of what retention marked and dropped.
+    pub fn retention() -> Self {
+        Self("retention".into())
+    }
+    /// Of the access that was given to one connection's own client.
+    pub fn access(connection: &str) -> Self {
+        Self(format!("access/{connection}"))
     }
     /// Of what one connection's gateway refused.
     pub fn gateway(connection: &str) -> Self {
@@ -74,6 +96,49 @@ pub enum Event {
         answer: Option<u16>,
         /// What that adds up to.
         state: OperationState,
+    },
+    /// A person has looked at what nobody else could know (stream: operation or job). What follows from it is said by
+    /// the `Settled` or `Applied` of the same write.
+    Reviewed {
+        /// The step of the job; none for an operation.
+        step: Option<u32>,
+        /// What was found.
+        verdict: Verdict,
+        /// The entries that it frees for another restore, because nothing was made of them.
+        freed: Vec<EntryId>,
+        /// Digest of the evidence as it was shown.
+        evidence: String,
+        /// Why, in the person's own words.
+        reason: String,
+        /// Who.
+        by: String,
+    },
+    /// What the CRM answered a delete, kept so that a repeat of it gets the same (stream: operation). The body is
+    /// unreadable without the caller's own request and credentials: an answer may name people.
+    Told {
+        /// HTTP status.
+        status: u16,
+        /// Headers, but those of one connection.
+        headers: Vec<(String, String)>,
+        /// Base64 of nonce, ciphertext and tag (XChaCha20-Poly1305).
+        body: String,
+        /// Whether it offered an undo.
+        undo: bool,
+    },
+    /// A delete was asked for in this way; the same request within 24 hours is about this operation (stream: asked).
+    Asked {
+        /// The operation.
+        operation: OperationId,
+        /// Until when it can be undone.
+        until: Timestamp,
+        /// Hash of the request and its credentials, hexadecimal.
+        request: String,
+    },
+    /// The CRM's log shows that these records were changed after they had been read for the last time (stream:
+    /// operation): their snapshots may lack that change.
+    ChangedAfterSnapshot {
+        /// Their entries.
+        entries: Vec<EntryId>,
     },
     /// Every entry of the operation came back (stream: operation).
     Undone {
@@ -136,6 +201,14 @@ pub enum Event {
         /// Whole.
         report: Report,
     },
+    /// An event whose values were erased; what is left of it. Never written by itself.
+    Withheld {
+        /// Its name.
+        was: String,
+    },
+    /// Everything that was kept of one record was destroyed for good (stream: erasure). Durable before the keys are
+    /// destroyed: from here on it is erased, whatever happens.
+    Erased(Box<Erased>),
     /// Somebody was given access (stream: tokens).
     TokenIssued {
         /// Its name.
@@ -169,6 +242,87 @@ pub enum Event {
         /// The records it named.
         records: Vec<RecordRef>,
     },
+    /// Records may neither be forgotten nor erased from here on (stream: hold).
+    HoldPlaced {
+        /// Its name.
+        hold: HoldId,
+        /// Connection.
+        connection: String,
+        /// Which records, with all that replaced them or were replaced by them; empty: all of the connection.
+        records: Vec<RecordRef>,
+        /// Why, in a person's words: a case, a statute.
+        ground: String,
+        /// Who placed it.
+        by: String,
+    },
+    /// A hold was lifted (stream: hold).
+    HoldReleased {
+        /// Its name.
+        hold: HoldId,
+        /// Who lifted it.
+        by: String,
+    },
+    /// A pass of retention: these are dropped by a later pass, a day after this at the earliest (stream: retention).
+    /// A pass that found nothing says so too: it is what a clock that jumped is measured by.
+    RetentionMarked {
+        /// Which entries.
+        entries: Vec<EntryId>,
+        /// Who asked: `retention`, or a person.
+        by: String,
+    },
+    /// The snapshots of these entries, marked before, are dropped (stream: retention).
+    RetentionDropped {
+        /// Which entries.
+        entries: Vec<EntryId>,
+    },
+    /// A person let a connection's own client in (stream: access). The tokens lie elsewhere, sealed.
+    AccessGranted {
+        /// Connection.
+        connection: String,
+        /// Who did.
+        by: String,
+    },
+}
+
+/// What was erased. No personal value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// Its name.
+    pub erasure: ErasureId,
+    /// Connection.
+    pub connection: String,
+    /// Keyed hash of connection and record.
+    pub subject: String,
+    /// Entries of the record.
+    pub entries: Vec<EntryId>,
+    /// Its snapshots.
+    pub snapshots: Vec<SnapshotId>,
+    /// Plans that held values of it.
+    pub plans: Vec<PlanId>,
+    /// Jobs whose losses or reports did.
+    pub jobs: Vec<JobId>,
+    /// Slots of the key ring whose keys were destroyed.
+    pub slots: Vec<u32>,
+    /// Why, in the words of who asked.
+    pub reason: String,
+    /// Who asked.
+    pub by: String,
+}
+
+impl Event {
+    /// What is left of this event when its values are erased; `None` if it has none.
+    pub fn without_values(&self) -> Option<Self> {
+        match self {
+            Self::PlanMade { .. } => Some(Self::Withheld { was: "plan_made".into() }),
+            Self::Reported { .. } => Some(Self::Withheld { was: "reported".into() }),
+            // What came back under which id concerns other records too.
+            Self::Applied { items } if items.iter().any(|item| !item.losses.is_empty()) => {
+                let bare = items.iter().map(|item| Item { losses: Vec::new(), ..item.clone() });
+                Some(Self::Applied { items: bare.collect() })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// One record of an operation.

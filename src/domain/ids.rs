@@ -45,8 +45,16 @@ id! {
     JobId
 }
 id! {
+    /// Everything of one record destroyed for good.
+    ErasureId
+}
+id! {
     /// An access token of the console (not its secret).
     TokenId
+}
+id! {
+    /// A legal hold.
+    HoldId
 }
 
 /// The content address of a snapshot: BLAKE3 of its encoded bytes, 64 hexadecimal digits.

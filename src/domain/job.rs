@@ -47,7 +47,9 @@ impl Lifecycle for JobState {
             (Queued, Running | Paused | Cancelled)
             | (Running, Queued | Paused | Done | Partial | Failed | Cancelled | NeedsReview)
             | (Paused | Partial | Failed | NeedsReview, Queued)
-            | (Paused, Cancelled) => Ok(*to),
+            | (Paused, Cancelled)
+            // A person has settled what was in doubt.
+            | (NeedsReview, Done | Partial | Failed) => Ok(*to),
             _ => Err(Illegal::new(self, to)),
         }
     }

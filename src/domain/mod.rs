@@ -10,13 +10,17 @@
 //! | [`restore`] | drafts, losses, differences |
 //! | [`plan`] | snapshots -> waves of steps, as a value |
 //! | [`job`] | a plan being applied |
+//! | [`hold`] | legal holds: what may neither be forgotten nor erased |
 //! | [`lifecycle`] | which state may follow which |
+//! | [`review`] | what a person decides where nobody else can |
 //! | [`policy`] | what may pass, what is refused |
+//! | [`retention`] | what may be forgotten, and when |
 //! | [`world`] | clock and randomness, as they are given to the floors above |
 
 pub mod delete;
 pub mod entry;
 pub mod event;
+pub mod hold;
 pub mod ids;
 pub mod job;
 pub mod lifecycle;
@@ -24,4 +28,6 @@ pub mod plan;
 pub mod policy;
 pub mod record;
 pub mod restore;
+pub mod retention;
+pub mod review;
 pub mod world;

@@ -1,6 +1,9 @@
 //! What may pass and what is refused, as a function of values.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use super::delete::{DeleteIntent, Effect, Refusal};
 
@@ -11,13 +14,20 @@ pub struct Policy {
     pub allow_unrestorable: Vec<String>,
     /// Days an entry stays in the bin.
     pub retention_days: u16,
+    /// Other days for entries of a kind (`contacts`).
+    pub retention: BTreeMap<String, u16>,
     /// How long after a request whose answer was lost a record that is still there may yet vanish because of it.
     pub settle_grace: Duration,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { allow_unrestorable: Vec::new(), retention_days: 90, settle_grace: Duration::from_mins(1) }
+        Self {
+            allow_unrestorable: Vec::new(),
+            retention_days: 90,
+            retention: BTreeMap::new(),
+            settle_grace: Duration::from_mins(1),
+        }
     }
 }
 
@@ -31,6 +41,16 @@ pub enum Decision {
 }
 
 impl Policy {
+    /// How long entries of a kind stay in the bin.
+    pub fn keeps(&self, object: &str) -> SignedDuration {
+        days(self.retention.get(object).copied().unwrap_or(self.retention_days))
+    }
+
+    /// How long entries of any kind stay at least.
+    pub fn shortest_retention(&self) -> SignedDuration {
+        days(self.retention.values().copied().chain([self.retention_days]).min().unwrap_or(self.retention_days))
+    }
+
     /// Judges one recognized request.
     pub fn judge(&self, intent: &DeleteIntent) -> Decision {
         match intent.effect {
@@ -47,6 +67,10 @@ impl Policy {
             }),
         }
     }
+}
+
+fn days(days: u16) -> SignedDuration {
+    SignedDuration::from_hours(24 * i64::from(days))
 }
 
 #[cfg(test)]

@@ -16,7 +16,8 @@ use crate::archive::{ArchiveError, Ledger};
 use crate::domain::event::{Event, Recorded, Stream};
 use crate::domain::ids::TokenId;
 
-/// What a token may do. Each role may do everything the one before it may.
+/// What a token may do. Viewer, operator and admin: each may do everything the one before it may. Privacy is a role of its
+/// own: it reads and erases, and no other role erases (`docs/decisions/0004-erasing.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Reads.
@@ -25,11 +26,22 @@ pub enum Role {
     Operator,
     /// Gives and takes access, checks the archive.
     Admin,
+    /// Erases for good.
+    Privacy,
 }
 
 impl Role {
-    /// All of them, weakest first.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Operator, Self::Admin];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Operator, Self::Admin, Self::Privacy];
+
+    /// Whether this role may do what needs that one.
+    pub fn may(self, needed: Self) -> bool {
+        match (self, needed) {
+            (Self::Privacy, needed) => matches!(needed, Self::Viewer | Self::Privacy),
+            (_, Self::Privacy) => false,
+            (role, needed) => role >= needed,
+        }
+    }
 
     /// The word of the console and the ledger.
     pub fn word(self) -> &'static str {
@@ -37,6 +49,7 @@ impl Role {
             Self::Viewer => "viewer",
             Self::Operator => "operator",
             Self::Admin => "admin",
+            Self::Privacy => "privacy",
         }
     }
 }
@@ -52,7 +65,7 @@ impl FromStr for Role {
     fn from_str(text: &str) -> Result<Self, EngineError> {
         Self::ALL.into_iter().find(|role| role.word() == text).ok_or_else(|| EngineError::Invalid {
             code: "bad_value",
-            detail: "role: has to be viewer, operator or admin".into(),
+            detail: "role: has to be viewer, operator, admin or privacy".into(),
         })
     }
 }

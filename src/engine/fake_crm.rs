@@ -12,14 +12,24 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use super::fake_wire::{DeleteFault, FakeWire};
+use crate::crm::upstream::transport::Transport;
 use crate::crm::{
     Capabilities, Connector, CrmError, Dialect, Fetched, Head, Presence, Reach, Renamed, Successor, Triage, Undelete,
     Written,
 };
-use crate::domain::delete::{DeleteIntent, Recognised, Refusal, Verdict};
+use crate::domain::delete::{DeleteIntent, Recognised, Refusal, Selection, Verdict};
 use crate::domain::plan::{Step, What};
 use crate::domain::record::{Association, Eyes, ManifestLine, Part, RecordRef, SearchKeys, Snapshot};
 use crate::domain::restore::{Difference, Draft, DraftStep, Loss};
+
+/// What somebody else does to a record, and when: with the nth call that concerns it.
+#[derive(Clone, Debug)]
+pub(crate) struct Edit {
+    pub(crate) of: RecordRef,
+    pub(crate) to: String,
+    pub(crate) before_call: usize,
+}
 
 /// What goes wrong with the next write.
 #[derive(Clone, Debug)]
@@ -49,6 +59,8 @@ pub(crate) struct World {
     /// Old names of every write, batch by batch.
     pub(crate) batches: Vec<Vec<String>>,
     pub(crate) faults: VecDeque<Fault>,
+    /// What goes wrong with the write after the next one.
+    pub(crate) second_fault: Option<Fault>,
     /// Whether what a lost write has made can be found.
     pub(crate) can_find: bool,
     /// What the account makes of every name that is written.
@@ -57,9 +69,30 @@ pub(crate) struct World {
     pub(crate) hanging: bool,
     /// What is made is not there when it is looked for.
     pub(crate) forgets: bool,
+    pub(crate) delete_faults: VecDeque<DeleteFault>,
+    /// Destroyed records, each as it was then.
+    pub(crate) destroyed: Vec<(RecordRef, String)>,
+    /// Deletes that arrived.
+    pub(crate) delete_requests: usize,
+    pub(crate) edits: Vec<Edit>,
+    /// Calls of any kind so far, to which edits refer.
+    pub(crate) calls: usize,
+    /// The CRM's own log of changes.
+    pub(crate) log: Vec<(RecordRef, Timestamp)>,
+    /// Every call takes a little, by chance, if there is one (splitmix64).
+    pub(crate) chance: Option<u64>,
+    /// Nobody looks once more before a delete: the bug that tests must find.
+    pub(crate) skips_the_last_look: bool,
+    /// A look panics this many times.
+    pub(crate) panics: usize,
+    /// Looks hang.
+    pub(crate) looks_hang: bool,
     pub(crate) unreachable: bool,
     /// Nobody may look.
     pub(crate) forbidden: bool,
+    /// How long what was made stays out of lists.
+    pub(crate) lag: Duration,
+    made_at: Vec<tokio::time::Instant>,
     next: u64,
 }
 
@@ -80,6 +113,24 @@ impl FakeCrm {
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().expect("no test panics while it holds this lock")
+    }
+
+    /// Something reaches the CRM: time passes, and others act.
+    pub(super) async fn call(&self) {
+        let wait = {
+            let mut world = self.world();
+            world.calls += 1;
+            world.others_act();
+            world.roll(40)
+        };
+        if let Some(wait) = wait {
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+    }
+
+    /// The wire to it, for requests of callers.
+    pub(crate) fn wire(&self) -> Arc<dyn Transport> {
+        Arc::new(FakeWire(self.clone()))
     }
 
     /// How often a record was made anew.
@@ -138,14 +189,23 @@ impl Dialect for FakeCrm {
     fn recognise(&self, _: &Head<'_>, _: &[u8]) -> Recognised {
         Recognised::NotADelete
     }
-    fn settle(&self, _: &DeleteIntent, _: StatusCode, _: &[u8]) -> Verdict {
-        Verdict::Claimed
+    fn settle(&self, _: &DeleteIntent, status: StatusCode, _: &[u8]) -> Verdict {
+        match status.as_u16() {
+            200..300 => Verdict::Claimed,
+            400..500 => Verdict::Denied(format!("the CRM answered {status}")),
+            _ => Verdict::Unclear(format!("the CRM answered {status}")),
+        }
     }
     fn gone(&self, _: &DeleteIntent) -> Response<Bytes> {
         Response::new(Bytes::new())
     }
-    fn refuse(&self, _: &Head<'_>, _: &Refusal) -> Response<Bytes> {
-        Response::new(Bytes::new())
+    fn done(&self, intent: &DeleteIntent) -> Response<Bytes> {
+        self.gone(intent)
+    }
+    fn refuse(&self, _: &Head<'_>, refusal: &Refusal) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from(refusal.code));
+        *response.status_mut() = StatusCode::from_u16(refusal.status).expect("a status");
+        response
     }
     fn names_in_head(&self, _: &Head<'_>) -> Vec<RecordRef> {
         Vec::new()
@@ -176,6 +236,9 @@ impl Dialect for FakeCrm {
         Draft { parents: parents.into_iter().collect(), steps, losses: Vec::new(), fields: vec!["name".into()] }
     }
 
+    fn may_have_made(&self, step: &Step, snapshot: &Snapshot) -> bool {
+        self.world().made.iter().any(|(old, new)| *old == step.record && *new == snapshot.of)
+    }
     fn compare(&self, was: &Snapshot, is: &Snapshot, _: Successor<'_>, _: &[Loss]) -> Vec<Difference> {
         let (before, after) = (body(was), body(is));
         let differs = before["name"] != after["name"];
@@ -200,23 +263,65 @@ impl Connector for FakeCrm {
         }
     }
 
-    async fn resolve(&self, _: Reach<'_>, _: &DeleteIntent) -> Result<Vec<RecordRef>, CrmError> {
-        Ok(Vec::new())
+    async fn resolve(&self, _: Reach<'_>, intent: &DeleteIntent) -> Result<Vec<RecordRef>, CrmError> {
+        match &intent.selection {
+            Selection::Ids(ids) => Ok(ids.clone()),
+            Selection::Query { .. } => Ok(Vec::new()),
+        }
     }
 
     async fn fetch(&self, reach: Reach<'_>, records: &[RecordRef]) -> Result<Vec<Fetched>, CrmError> {
-        let world = self.world();
-        let one = |record: &RecordRef| match world.alive.get(record) {
-            Some(name) => {
-                Fetched::Whole(Box::new(whole(record.clone(), &json!({ "name": name }), Vec::new(), reach.now)))
+        self.call().await;
+        let read: Vec<Fetched> = {
+            let world = self.world();
+            if world.forbidden {
+                return Err(CrmError::Permanent { status: Some(403), detail: "forbidden".into() });
             }
-            None => Fetched::Absent,
+            let one = |record: &RecordRef| match world.alive.get(record) {
+                Some(name) => {
+                    Fetched::Whole(Box::new(whole(record.clone(), &json!({ "name": name }), Vec::new(), reach.now)))
+                }
+                None => Fetched::Absent,
+            };
+            records.iter().map(one).collect()
         };
+        // The other parts.
+        self.call().await;
+        Ok(read)
+    }
+
+    async fn unchanged(&self, _: Reach<'_>, snapshots: &[Snapshot]) -> Result<Vec<bool>, CrmError> {
+        self.call().await;
+        let world = self.world();
+        let one = |was: &Snapshot| {
+            world.skips_the_last_look || world.alive.get(&was.of).is_some_and(|name| json!(name) == body(was)["name"])
+        };
+        Ok(snapshots.iter().map(one).collect())
+    }
+
+    async fn changed_since(
+        &self,
+        _: Reach<'_>,
+        records: &[RecordRef],
+        since: Timestamp,
+    ) -> Result<Vec<bool>, CrmError> {
+        self.call().await;
+        let world = self.world();
+        let one = |record: &RecordRef| world.log.iter().any(|(changed, at)| changed == record && *at >= since);
         Ok(records.iter().map(one).collect())
     }
 
     async fn presence(&self, _: Reach<'_>, records: &[RecordRef]) -> Result<Vec<Presence>, CrmError> {
-        let world = self.world();
+        self.call().await;
+        if self.world().looks_hang {
+            std::future::pending::<()>().await;
+        }
+        let mut world = self.world();
+        if world.panics > 0 {
+            world.panics -= 1;
+            drop(world);
+            panic!("on purpose");
+        }
         if world.unreachable {
             return Err(CrmError::Transient { retry_after: None, detail: "unreachable".into() });
         }
@@ -233,7 +338,14 @@ impl Connector for FakeCrm {
 
     async fn write(&self, _: Reach<'_>, steps: &[&Step], successor: Successor<'_>) -> Result<Vec<Written>, CrmError> {
         self.gate.acquire().await.expect("never closed").forget();
-        let fault = self.world().faults.pop_front();
+        self.call().await;
+        let fault = {
+            let mut world = self.world();
+            let second = world.second_fault.take();
+            let fault = world.faults.pop_front();
+            world.faults.extend(second);
+            fault
+        };
         match fault {
             Some(Fault::Transient) => {
                 return Err(CrmError::Transient { retry_after: Some(Duration::ZERO), detail: "busy".into() });
@@ -256,6 +368,17 @@ impl Connector for FakeCrm {
         }
     }
 
+    async fn candidates(
+        &self,
+        _: Reach<'_>,
+        step: &Step,
+        _: Timestamp,
+        _: Successor<'_>,
+    ) -> Result<Vec<RecordRef>, CrmError> {
+        let world = self.world();
+        Ok(world.made.iter().filter(|(old, _)| *old == step.record).map(|(_, new)| new.clone()).collect())
+    }
+
     async fn find_made(
         &self,
         _: Reach<'_>,
@@ -267,7 +390,12 @@ impl Connector for FakeCrm {
         if !world.can_find {
             return Err(CrmError::Permanent { status: None, detail: "no mark".into() });
         }
-        let one = |step: &&Step| world.made.iter().find(|(old, _)| *old == step.record).map(|(_, new)| new.clone());
+        // What was deleted since is not found any more.
+        let there = |new: &RecordRef| world.forgets || world.alive.contains_key(new);
+        let shown = || world.made.iter().zip(&world.made_at).filter(|(_, at)| at.elapsed() >= world.lag);
+        let one = |step: &&Step| {
+            shown().find(|((old, new), _)| *old == step.record && there(new)).map(|((_, new), _)| new.clone())
+        };
         Ok(steps.iter().map(one).collect())
     }
 }
@@ -296,6 +424,7 @@ impl World {
                         self.alive.insert(new.clone(), name);
                     }
                     self.made.push((step.record.clone(), new.clone()));
+                    self.made_at.push(tokio::time::Instant::now());
                     Written::Made(new)
                 }
                 What::Relink => {

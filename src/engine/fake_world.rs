@@ -8,20 +8,21 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::delete::DeleteRequest;
 use super::fake_crm::FakeCrm;
 use super::restore::{RestoreAsk, Wanted};
 use super::{Connection, Engine, EngineError};
 use crate::archive::memory::Memory;
 use crate::archive::{Store, Write};
 use crate::crm::upstream::{Upstream, UpstreamConfig};
-use crate::domain::delete::Fate;
+use crate::domain::delete::{DeleteIntent, Effect, Fate, Selection};
 use crate::domain::entry::{Entry, OperationState, Via};
 use crate::domain::event::{CapturedEntry, Event, Stream};
 use crate::domain::ids::{EntryId, JobId, OperationId};
 use crate::domain::job::{Item, Job, JobState};
 use crate::domain::plan::Plan;
 use crate::domain::policy::Policy;
-use crate::domain::record::Snapshot;
+use crate::domain::record::{RecordRef, Snapshot};
 use crate::domain::world::{Clock, Names};
 
 /// How long anything in these tests may take.
@@ -66,11 +67,17 @@ impl Fake {
 
     /// Another process over the same store and the same CRM.
     pub(crate) fn over(store: Arc<dyn Store>, crm: FakeCrm) -> Self {
-        let config = UpstreamConfig::new("http://127.0.0.1:9".parse().expect("an address"));
+        Self::patient(store, crm, None)
+    }
+
+    /// The same, told how long the lists of its CRM lag behind.
+    pub(crate) fn patient(store: Arc<dyn Store>, crm: FakeCrm, index_delay: Option<Duration>) -> Self {
+        let base = "http://127.0.0.1:9".parse().expect("an address");
+        let config = UpstreamConfig { index_delay, ..UpstreamConfig::new(base) };
         let connection = Connection {
             name: "acme".into(),
             connector: Arc::new(crm.clone()),
-            upstream: Arc::new(Upstream::new(config).expect("it can be used")),
+            upstream: Arc::new(Upstream::over(config, crm.wire()).expect("it can be used")),
             has_own_token: true,
         };
         let mute = Connection { name: "mute".into(), has_own_token: false, ..connection.clone() };
@@ -90,6 +97,11 @@ impl Fake {
             shutdown: CancellationToken::new(),
             keeper: None,
         }
+    }
+
+    /// An engine over the same store with these connections instead.
+    pub(crate) fn with_all(&self, connections: Vec<Connection>) -> Engine {
+        Engine::new(self.store.clone(), connections, Policy::default(), Arc::new(Now), Arc::new(Fresh))
     }
 
     /// Lets jobs run.
@@ -146,6 +158,18 @@ impl Fake {
         let write = Write { snapshots, appends: vec![(Stream::operation(operation), 0, events)] };
         self.store.commit(write).await.expect("the memory takes it");
         (operation, ids)
+    }
+
+    /// A caller's delete of these records, through the whole protocol.
+    pub(crate) fn request(records: &[RecordRef], caller: &str, key: Option<&str>) -> DeleteRequest {
+        let body = records.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let mut request = http::Request::builder().method("POST").uri("/delete").header("authorization", caller);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let intent =
+            DeleteIntent { route: "fake.delete", effect: Effect::Destroy, selection: Selection::Ids(records.to_vec()) };
+        DeleteRequest { request: request.body(body.into()).expect("a request"), intent }
     }
 
     pub(crate) async fn delete(&self, snapshots: Vec<Snapshot>) -> (OperationId, Vec<EntryId>) {

@@ -8,18 +8,37 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, header};
 use tokio::sync::{Notify, watch};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::delete::DeleteAnswer;
+use crate::domain::ids::OperationId;
 use crate::domain::record::RecordRef;
+
+const IDEMPOTENCY_KEY: header::HeaderName = header::HeaderName::from_static("idempotency-key");
 
 /// Names one request: connection, caller, verb, target and body.
 pub(crate) type Key = [u8; 32];
 
+/// What a delete is called from its first moment, before anything is known to be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The operation it becomes with its intent, if it gets that far.
+    pub operation: OperationId,
+    /// Until when that can be undone.
+    pub until: jiff::Timestamp,
+}
+
+/// One delete under way.
+#[derive(Clone, Debug)]
+struct Running {
+    answer: watch::Receiver<Option<DeleteAnswer>>,
+    ticket: Ticket,
+}
+
 /// Deletes under way.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Joined {
-    running: Arc<Mutex<HashMap<Key, watch::Receiver<Option<DeleteAnswer>>>>>,
+    running: Arc<Mutex<HashMap<Key, Running>>>,
     claimed: Arc<Claimed>,
     tasks: TaskTracker,
 }
@@ -57,7 +76,7 @@ impl Joined {
         {
             hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
         }
-        for name in [header::AUTHORIZATION, header::COOKIE] {
+        for name in [header::AUTHORIZATION, header::COOKIE, IDEMPOTENCY_KEY] {
             for value in request.headers().get_all(&name) {
                 hasher.update(&(value.len() as u64).to_le_bytes()).update(value.as_bytes());
             }
@@ -65,29 +84,41 @@ impl Joined {
         *hasher.update(b"body").update(request.body()).finalize().as_bytes()
     }
 
-    /// Starts `work` under this name, or joins it if it runs already. `None`: the task panicked.
-    pub(crate) fn join<W, F>(&self, key: Key, work: W) -> impl Future<Output = Option<DeleteAnswer>> + use<W, F>
+    /// Starts `work` under this name and ticket, or joins it if it runs already, and then with the ticket it has.
+    /// `None`: the task panicked.
+    pub(crate) fn join<W, F>(
+        &self,
+        key: Key,
+        ticket: Ticket,
+        work: W,
+    ) -> (Ticket, impl Future<Output = Option<DeleteAnswer>> + use<W, F>)
     where
         W: FnOnce() -> F,
         F: Future<Output = DeleteAnswer> + Send + 'static,
     {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut answer = match running.get(&key) {
-            Some(answer) if answer.has_changed().is_ok() => answer.clone(),
+        let mut cut = None;
+        let Running { mut answer, ticket } = match running.get(&key) {
+            Some(one) if one.answer.has_changed().is_ok() => one.clone(),
             _ => {
                 let (tell, answer) = watch::channel(None);
-                running.insert(key, answer.clone());
+                let one = Running { answer, ticket };
+                running.insert(key, one.clone());
                 let (future, table) = (work(), self.running.clone());
-                self.tasks.spawn(async move {
+                let task = self.tasks.spawn(async move {
                     // Removed also when the future panics: a name must never stay taken.
                     let _name = Name { key, table };
                     let _ = tell.send(Some(future.await));
                 });
-                answer
+                cut = crate::proofs::bite("cancel_with_client").then(|| AbortOnDropHandle::new(task));
+                one
             }
         };
         drop(running);
-        async move { answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone()) }
+        (ticket, async move {
+            let _cut = cut;
+            answer.wait_for(Option::is_some).await.ok().and_then(|answer| answer.clone())
+        })
     }
 
     /// Waits until no other delete concerns any of these records, then claims them all at once (so two requests that
@@ -118,7 +149,7 @@ impl Joined {
 
 struct Name {
     key: Key,
-    table: Arc<Mutex<HashMap<Key, watch::Receiver<Option<DeleteAnswer>>>>>,
+    table: Arc<Mutex<HashMap<Key, Running>>>,
 }
 
 impl Drop for Name {
@@ -134,6 +165,10 @@ mod tests {
     use super::*;
     use crate::domain::ids::OperationId;
 
+    fn ticket(number: u128) -> Ticket {
+        Ticket { operation: OperationId(uuid::Uuid::from_u128(number)), until: jiff::Timestamp::UNIX_EPOCH }
+    }
+
     fn unknown() -> DeleteAnswer {
         DeleteAnswer::Unknown { operation: OperationId(uuid::Uuid::nil()), until: jiff::Timestamp::UNIX_EPOCH }
     }
@@ -144,18 +179,19 @@ mod tests {
         let runs = Arc::new(AtomicUsize::new(0));
         let (open, gate) = tokio::sync::oneshot::channel::<()>();
         let counted = runs.clone();
-        let first = joined.join([1; 32], move || async move {
+        let (own, first) = joined.join([1; 32], ticket(1), move || async move {
             counted.fetch_add(1, Ordering::SeqCst);
             let _ = gate.await;
             unknown()
         });
         let counted = runs.clone();
-        let second = joined.join([1; 32], move || async move {
+        let (joins, second) = joined.join([1; 32], ticket(2), move || async move {
             counted.fetch_add(1, Ordering::SeqCst);
             unknown()
         });
         drop(first);
         open.send(()).expect("the task waits");
+        assert_eq!((own, joins), (ticket(1), ticket(1)), "who joins is told the name of what he joined");
         assert!(second.await.is_some());
         assert!(joined.drain(Duration::from_secs(5)).await);
         assert_eq!(runs.load(Ordering::SeqCst), 1);
@@ -177,8 +213,8 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_answer_and_frees_the_name() {
         let joined = Joined::default();
-        let answer = joined.join([2; 32], || async { panic!("on purpose") });
+        let (_, answer) = joined.join([2; 32], ticket(3), || async { panic!("on purpose") });
         assert!(answer.await.is_none());
-        assert!(joined.join([2; 32], || async { unknown() }).await.is_some());
+        assert!(joined.join([2; 32], ticket(4), || async { unknown() }).1.await.is_some());
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::{Connection, Engine, EngineError};
+use crate::archive::audit::{Anchors, AuditReport};
 use crate::archive::{ArchiveError, CheckReport};
 use crate::crm::{Access, CrmError, Fetched, Lane};
 use crate::domain::entry::Entry;
@@ -66,6 +67,11 @@ impl Engine {
     /// Reads the whole archive. Takes as long as the disk does.
     pub async fn check(&self) -> Result<CheckReport, EngineError> {
         Ok(self.store.check().await?)
+    }
+
+    /// Reads the whole archive and compares it with heads of the audit chain that were sent out.
+    pub async fn verify_audit(&self, anchors: Anchors) -> Result<AuditReport, EngineError> {
+        Ok(self.store.verify(anchors).await?)
     }
 
     /// What was archived.

@@ -4,29 +4,53 @@
 //! | --- | --- |
 //! | `delete` | snapshot, commit, forward, settle |
 //! | `stop` | why a delete is not sent, in words for the caller |
+//! | `version` | the last look before a delete is sent: still as the snapshot says? |
+//! | `evidence` | afterwards: what the CRM's log says was changed in between |
+//! | `kept` | what callers were answered, for a repeat of the request |
 //! | `inflight` | deletes under way: repeats join, drains wait |
 //! | `settle` | what became of a delete, by reading the CRM; at start, what was left open |
 //! | `unsettled` | operations whose outcome is not known, and when to look |
 //! | `restore` | entries -> plan |
 //! | `jobs` | a plan being applied |
+//! | `review` | what nobody but a person can decide, with the evidence side by side |
 //! | `access` | who may use the console |
+//! | `erase` | everything of one record destroyed for good |
+//! | `connect` | letting a connection's own client in; how its access stands |
+//! | `holds` | legal holds: what may neither be forgotten nor erased |
+//! | `retention` | forgetting what has lain in the bin long enough |
 //! | `look` | looking without touching: what would come back, what stands there now |
 
 pub mod access;
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod chance;
+mod connect;
 pub mod delete;
+pub mod erase;
+mod evidence;
 #[cfg(test)]
 pub(crate) mod fake_crm;
 #[cfg(test)]
+mod fake_wire;
+#[cfg(test)]
 pub(crate) mod fake_world;
+pub mod holds;
 mod inflight;
 pub mod jobs;
+mod kept;
 pub mod look;
 pub mod restore;
+pub mod retention;
+pub mod review;
 mod settle;
+#[cfg(test)]
+mod simulation;
 mod stop;
 #[cfg(test)]
 mod tests;
 mod unsettled;
+mod version;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,6 +74,13 @@ pub struct Connection {
     pub has_own_token: bool,
 }
 
+impl Connection {
+    /// How long a written record may be missing from its lists.
+    pub(crate) fn index_delay(&self) -> std::time::Duration {
+        self.upstream.index_delay().unwrap_or(self.connector.capabilities().index_delay)
+    }
+}
+
 /// Everything the verbs need. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
@@ -61,6 +92,8 @@ pub struct Engine {
     inflight: inflight::Joined,
     unsettled: unsettled::Unsettled,
     pub(crate) token_book: Arc<access::TokenBook>,
+    hold_book: Arc<holds::Holds>,
+    retention: Arc<retention::Retention>,
     surroundings: Arc<look::Surroundings>,
     jobs: jobs::Jobs,
 }
@@ -90,6 +123,8 @@ impl Engine {
             inflight: inflight::Joined::default(),
             unsettled: unsettled::Unsettled::default(),
             token_book: Arc::default(),
+            hold_book: Arc::default(),
+            retention: Arc::default(),
             surroundings: Arc::default(),
             jobs: jobs::Jobs::default(),
         }

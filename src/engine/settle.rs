@@ -1,9 +1,9 @@
 //! What became of a delete: decided by reading the CRM, record by record, never by the answer alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use futures::future::join_all;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::unsettled::OnItsWay;
@@ -16,6 +16,7 @@ use crate::domain::entry::{EntryState, Operation, OperationState};
 use crate::domain::event::{Event, Stream};
 use crate::domain::ids::{EntryId, OperationId};
 use crate::domain::record::RecordRef;
+use crate::proofs::{bite, point};
 
 /// How often a record that the CRM claims to have deleted is looked for before its operation is called unknown.
 const LOOKS: [Duration; 3] = [Duration::ZERO, Duration::from_millis(200), Duration::from_millis(600)];
@@ -26,6 +27,7 @@ pub(super) fn kept(reason: &str) -> Fate {
 
 /// The fate of one record. Pure. `late`: whether the CRM has had time enough to carry out what it once heard.
 pub(super) fn fate(record: &RecordRef, presence: Presence, verdict: &Verdict, late: bool) -> Fate {
+    let late = late || bite("timeout_means_failed");
     match (presence, verdict) {
         (Presence::Gone, _) => Fate::Deleted,
         (Presence::Alive, Verdict::Denied(reason)) => kept(reason),
@@ -42,6 +44,7 @@ pub(super) fn fate(record: &RecordRef, presence: Presence, verdict: &Verdict, la
 
 impl Engine {
     /// Reads the CRM back right after a delete and records what became of it. Leaves the rest to the settler.
+    #[allow(clippy::too_many_arguments)] // one caller, and each is another thing
     pub(super) async fn settle_now(
         &self,
         connection: &Connection,
@@ -50,6 +53,7 @@ impl Engine {
         answer: Option<&Answer>,
         verdict: &Verdict,
         way: &mut OnItsWay,
+        told: Option<Event>,
     ) -> OperationState {
         let mut fates: Vec<(EntryId, Fate)> = entries.iter().map(|(entry, _)| (*entry, Fate::Unknown)).collect();
         for wait in LOOKS {
@@ -61,7 +65,7 @@ impl Engine {
             }
         }
         let state = OperationState::from_fates(fates.iter().map(|(_, fate)| fate), answer.is_some());
-        self.settled(way, fates, answer.map(|answer| answer.status.as_u16()), state).await;
+        self.settled(way, fates, answer.map(|answer| answer.status.as_u16()), state, told).await;
         state
     }
 
@@ -77,7 +81,9 @@ impl Engine {
             return Ok(Vec::new());
         }
         let records: Vec<RecordRef> = entries.iter().map(|(_, record)| record.clone()).collect();
+        point("settle.before_look");
         let presence = self.presence_as(connection, access, Lane::Live, &records).await?;
+        point("settle.looked");
         let fates = entries.iter().zip(presence);
         Ok(fates.map(|((entry, record), presence)| (*entry, fate(record, presence, verdict, late))).collect())
     }
@@ -90,11 +96,13 @@ impl Engine {
         fates: Vec<(EntryId, Fate)>,
         answer: Option<u16>,
         state: OperationState,
+        told: Option<Event>,
     ) {
         let operation = way.id;
         let result = async {
             let version = self.version_of(operation).await?;
-            self.record(operation, version, fates, answer, state).await
+            let events = [Some(Event::Settled { fates, answer, state }), told].into_iter().flatten().collect();
+            self.store.append(&Stream::operation(operation), version, events).await.map(drop)
         };
         match result.await {
             Ok(()) => way.is_settled = state != OperationState::Unknown,
@@ -115,7 +123,10 @@ impl Engine {
         state: OperationState,
     ) -> Result<(), ArchiveError> {
         let settled = Event::Settled { fates, answer, state };
-        self.store.append(&Stream::operation(operation), version, vec![settled]).await.map(drop)
+        point("settle.before_record");
+        let recorded = self.store.append(&Stream::operation(operation), version, vec![settled]).await.map(drop);
+        point("settle.recorded");
+        recorded
     }
 
     /// Settles one operation by reading the CRM. Returns its state afterwards. One whose delete is still on its way is
@@ -146,7 +157,7 @@ impl Engine {
         }
         // Without a token of its own, a connection is read with the caller's, as long as this process remembers it.
         let access = self.unsettled.access(id).filter(|_| !connection.has_own_token).unwrap_or(Access::Own);
-        let late = self.is_late(&operation);
+        let late = self.is_late(id);
         let (fates, state) = match self.fates(&connection, &access, &entries, &was_said(&operation), late).await {
             Ok(fates) => {
                 let all = fates.iter().map(|(_, fate)| fate).chain(&known);
@@ -157,7 +168,9 @@ impl Engine {
             Err(EngineError::Crm(CrmError::Permanent { .. })) if late => (Vec::new(), OperationState::NeedsReview),
             Err(error) => return Err(error),
         };
-        if state == operation.state {
+        // What was seen to be gone is written down although others are still open: a person may bring it back meanwhile, and
+        // then a later look would take it for never deleted.
+        if state == operation.state && fates.iter().all(|(_, fate)| *fate == Fate::Unknown) {
             return Ok(state);
         }
         match self.record(id, version, fates, operation.answer, state).await {
@@ -170,17 +183,15 @@ impl Engine {
         }
     }
 
-    /// Whether the CRM has had time enough. Of a delete that this process sent, its own clock that never jumps tells;
-    /// of one that an earlier process sent, the time in the ledger, unless the clock has jumped back since.
-    fn is_late(&self, operation: &Operation) -> bool {
-        let grace = self.policy.settle_grace;
-        let known = self.unsettled.known_for(operation.id);
-        if let Some((since, true)) = known {
-            return since >= grace;
+    /// Whether the CRM has had time enough, by this process's own clock, which never jumps: since it knows of the
+    /// operation. The time in the ledger is no help: a wall clock that was set ahead would call a delete overdue that
+    /// the CRM is still about to carry out.
+    fn is_late(&self, operation: OperationId) -> bool {
+        let known = self.unsettled.known_for(operation);
+        if known.is_none() {
+            self.unsettled.add(operation, None);
         }
-        let grace_by_date = jiff::SignedDuration::try_from(grace).unwrap_or(jiff::SignedDuration::ZERO);
-        let by_date = self.clock.now().duration_since(operation.at) >= grace_by_date;
-        by_date || known.is_some_and(|(since, _)| since >= grace)
+        known.unwrap_or_default() >= self.policy.settle_grace
     }
 
     /// Settles what an earlier run left open, and whatever becomes unknown from now on, until `shutdown`. An operation
@@ -189,31 +200,48 @@ impl Engine {
         while let Err(error) = self.find_open().await {
             tracing::error!(%error, "operations left open could not be listed; it is tried again");
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
         }
+        if let Err(error) = self.look_for_recent_changes().await {
+            tracing::warn!(%error, "the latest deletes could not be listed");
+        }
+        let mut under_way: HashMap<String, JoinHandle<()>> = HashMap::new();
         while !shutdown.is_cancelled() {
+            // Tasks of their own: a bug met at one record must not leave all others unknown for ever, and a CRM that hangs
+            // keeps nobody else waiting.
             let engine = self.clone();
-            // A task of its own: a bug met at one record must not leave all others unknown for ever.
-            let mut looks = tokio::spawn(async move { engine.settle_due().await });
-            tokio::select! {
-                // What is not settled by now is settled at the next start.
-                () = shutdown.cancelled() => return looks.abort(),
-                looked = &mut looks => if let Err(error) = looked {
-                    tracing::error!(%error, "settling failed in an unexpected way; it goes on");
+            let due = tokio::spawn(async move { engine.due_by_connection().await }).await.unwrap_or_else(|error| {
+                tracing::error!(%error, "what is to be settled could not be listed; it goes on");
+                BTreeMap::new()
+            });
+            for (connection, ids) in due {
+                if under_way.get(&connection).is_none_or(JoinHandle::is_finished) {
+                    let engine = self.clone();
+                    let task = tokio::spawn(async move { engine.settle_in_turn(ids).await });
+                    if let Some(before) = under_way.insert(connection, task)
+                        && let Err(error) = before.await
+                    {
+                        tracing::error!(%error, "settling failed in an unexpected way; it goes on");
+                    }
                 }
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => {}
                 () = self.unsettled.changed.notified() => {}
                 () = tokio::time::sleep(Duration::from_millis(250)) => {}
             }
         }
+        // What is not settled by now is settled at the next start.
+        for task in under_way.into_values() {
+            task.abort();
+        }
     }
 
-    /// One after the other at each CRM, all CRMs at once: one that hangs keeps nobody else waiting.
-    async fn settle_due(&self) {
+    async fn due_by_connection(&self) -> BTreeMap<String, Vec<OperationId>> {
         let mut by_connection: BTreeMap<String, Vec<OperationId>> = BTreeMap::new();
         for id in self.unsettled.due() {
             match self.store.operation(id).await {
@@ -225,12 +253,13 @@ impl Engine {
                 }
             }
         }
-        join_all(by_connection.into_values().map(|ids| self.settle_in_turn(ids))).await;
+        by_connection
     }
 
     async fn settle_in_turn(&self, ids: Vec<OperationId>) {
         for id in ids {
             self.unsettled.later(id);
+            point("start.before_settle");
             match self.settle(id).await {
                 Ok(OperationState::Open | OperationState::Unknown) => {}
                 Ok(_) | Err(EngineError::NotFound { .. }) => self.unsettled.done(id),
@@ -247,10 +276,11 @@ impl Engine {
         loop {
             let page = self.store.operations(&filter).await?;
             page.rows.iter().for_each(|operation| self.unsettled.add(operation.id, None));
-            match page.next {
-                Some(next) => filter.cursor = Some(next),
-                None => return Ok(()),
-            }
+            let Some(next) = page.next else {
+                point("start.open_found");
+                return Ok(());
+            };
+            filter.cursor = Some(next);
         }
     }
 

@@ -106,6 +106,20 @@ async fn a_part_whose_fate_is_known_counts_when_the_rest_is_settled() {
 }
 
 #[tokio::test]
+async fn what_was_seen_gone_stays_deleted_when_a_person_brings_it_back_before_the_rest_is_known() {
+    let mut fake = Fake::idle();
+    let (operation, entries) = forwarded(&fake, &["contacts/1", "contacts/2"]).await;
+    alive(&fake, "contacts/2");
+    assert_eq!(fake.engine.settle(operation).await.unwrap(), OperationState::Unknown);
+    assert_eq!(fake.entry(entries[0]).await.state, EntryState::Deleted);
+    alive(&fake, "contacts/1");
+    grace(&mut fake, Duration::ZERO);
+    assert_eq!(fake.engine.settle(operation).await.unwrap(), OperationState::Partial);
+    assert_eq!(fake.entry(entries[0]).await.state, EntryState::Deleted);
+    assert_eq!(fake.entry(entries[1]).await.state, EntryState::Kept);
+}
+
+#[tokio::test]
 async fn a_clock_that_jumps_ahead_does_not_call_a_delete_overdue() {
     let mut fake = Fake::idle();
     let (operation, _) = forwarded(&fake, &["contacts/1"]).await;
@@ -113,6 +127,18 @@ async fn a_clock_that_jumps_ahead_does_not_call_a_delete_overdue() {
     drop(fake.engine.unsettled.sets_out(operation, Access::Own));
     fake.engine.clock = Arc::new(Apart(SignedDuration::from_hours(24)));
     assert_eq!(fake.engine.settle(operation).await.unwrap(), OperationState::Unknown);
+}
+
+#[tokio::test]
+async fn a_clock_set_ahead_while_the_process_was_away_does_not_call_a_delete_overdue() {
+    let mut fake = Fake::idle();
+    let (operation, _) = forwarded(&fake, &["contacts/1"]).await;
+    alive(&fake, "contacts/1");
+    fake.engine.clock = Arc::new(Apart(SignedDuration::from_hours(40)));
+    assert_eq!(fake.engine.settle(operation).await.unwrap(), OperationState::Unknown);
+    grace(&mut fake, Duration::from_millis(50));
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    assert_eq!(fake.engine.settle(operation).await.unwrap(), OperationState::NotSent);
 }
 
 #[tokio::test]
@@ -172,5 +198,18 @@ async fn an_answer_short_of_a_record_or_about_another_one_lets_nothing_pass() {
             Err(Stop::Refused(refusal, _)) => assert_eq!(refusal.code, "incomplete_snapshot"),
             _ => panic!("it would be sent"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_delete_carried_out_late_between_two_looks_gets_no_second_entry() {
+    let fake = Fake::idle();
+    forwarded(&fake, &["contacts/1"]).await;
+    let connection = fake.engine.connection("acme").unwrap();
+    // It was there when it was read, and is gone when the earlier delete is looked at.
+    let read = vec![Fetched::Whole(Box::new(FakeCrm::snapshot("contacts/1", None, &[], &[])))];
+    match fake.engine.complete(connection, &Access::Own, &["contacts/1".parse().unwrap()], read).await {
+        Err(Stop::Gone) => {}
+        _ => panic!("it would be captured a second time"),
     }
 }

@@ -24,8 +24,6 @@ struct Waiting {
     tries: u32,
     access: Option<Access>,
     since: Instant,
-    /// Whether this process has sent it.
-    ours: bool,
 }
 
 /// A delete on its way, until this is dropped: only its sender judges what became of it. However that ends (a panic,
@@ -42,7 +40,7 @@ pub(super) struct OnItsWay {
 impl Drop for OnItsWay {
     fn drop(&mut self) {
         if !self.is_settled {
-            self.unsettled.put(self.id, Some(self.access.clone()), true);
+            self.unsettled.put(self.id, Some(self.access.clone()));
         }
         self.unsettled.on_their_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
         self.unsettled.changed.notify_one();
@@ -61,14 +59,14 @@ impl Unsettled {
     }
 
     pub(super) fn add(&self, id: OperationId, access: Option<Access>) {
-        self.put(id, access, false);
+        self.put(id, access);
         self.changed.notify_one();
     }
 
-    fn put(&self, id: OperationId, access: Option<Access>, ours: bool) {
+    fn put(&self, id: OperationId, access: Option<Access>) {
         let now = Instant::now();
         let mut table = self.table();
-        let waiting = table.entry(id).or_insert(Waiting { due: now, tries: 0, access: None, since: now, ours });
+        let waiting = table.entry(id).or_insert(Waiting { due: now, tries: 0, access: None, since: now });
         // The newest: an older token may be one that is not valid any more.
         waiting.access = access.or(waiting.access.take());
     }
@@ -81,14 +79,18 @@ impl Unsettled {
         self.table().get(&id).and_then(|waiting| waiting.access.clone())
     }
 
-    /// For how long this process has known of it, and whether it has sent it itself.
-    pub(super) fn known_for(&self, id: OperationId) -> Option<(Duration, bool)> {
-        self.table().get(&id).map(|waiting| (waiting.since.elapsed(), waiting.ours))
+    /// For how long this process has known of it.
+    pub(super) fn known_for(&self, id: OperationId) -> Option<Duration> {
+        self.table().get(&id).map(|waiting| waiting.since.elapsed())
     }
 
     pub(super) fn due(&self) -> Vec<OperationId> {
         let now = Instant::now();
-        self.table().iter().filter(|(_, waiting)| waiting.due <= now).map(|(id, _)| *id).collect()
+        let mut due: Vec<OperationId> =
+            self.table().iter().filter(|(_, waiting)| waiting.due <= now).map(|(id, _)| *id).collect();
+        // Oldest first, the same way every time.
+        due.sort_unstable();
+        due
     }
 
     pub(super) fn later(&self, id: OperationId) {

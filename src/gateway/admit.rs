@@ -5,13 +5,14 @@ use http::{HeaderMap, Method, Version, header};
 
 use super::hosts::{self, Hosts};
 use super::refusal::because;
+use super::via::Via;
 use crate::domain::delete::Refusal;
 
 /// The verbs that are served, as `Allow` says them.
 pub(super) const ALLOWED: &str = "GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE";
 
 /// The account a request is for, or why it is not served.
-pub(super) fn admit(parts: &Parts, hosts: &Hosts) -> Result<usize, Refusal> {
+pub(super) fn admit(parts: &Parts, hosts: &Hosts, via: &Via) -> Result<usize, Refusal> {
     verb(&parts.method)?;
     framing(&parts.headers)?;
     expectation(&parts.headers)?;
@@ -22,13 +23,21 @@ pub(super) fn admit(parts: &Parts, hosts: &Hosts) -> Result<usize, Refusal> {
         let detail = "the request line names another host than the Host header";
         return Err(because(400, "bad_target", detail, "send the path alone: GET /api/… HTTP/1.1"));
     }
+    if parts.uri.scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
+        let detail = "the request line names a scheme other than http";
+        return Err(because(400, "bad_target", detail, "send the path alone: GET /api/… HTTP/1.1"));
+    }
     if !parts.uri.path().starts_with('/') {
         let detail = "the request target is not a path";
         return Err(because(400, "bad_target", detail, "send the path alone: GET /api/… HTTP/1.1"));
     }
+    if host.is_some_and(|host| !via.agrees(host)) {
+        let detail = "the Host header names another host than the connection was made for";
+        return Err(because(421, "host_mismatch", detail, "open a connection for each host"));
+    }
     let account = match host {
-        Some(host) => hosts.choose(host),
-        None if parts.version == Version::HTTP_10 => hosts.takes_any(),
+        Some(host) => via.account().or_else(|| hosts.choose(host)),
+        None if parts.version == Version::HTTP_10 && via.account().is_none() => hosts.takes_any(),
         None => {
             return Err(because(400, "bad_host", "the request has no Host header", "send one"));
         }
@@ -71,7 +80,7 @@ pub(super) fn two_lengths() -> Refusal {
     because(400, "bad_framing", detail, "send either Content-Length or Transfer-Encoding: chunked")
 }
 
-fn expectation(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn expectation(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers.get_all(header::EXPECT).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Ok(());
     }
@@ -108,7 +117,7 @@ mod tests {
             &["a"],
         );
         let request = build(http::Request::builder()).body(()).unwrap();
-        admit(&request.into_parts().0, &hosts).map_or_else(|refusal| refusal.status, |_| 200)
+        admit(&request.into_parts().0, &hosts, &Via::plain()).map_or_else(|refusal| refusal.status, |_| 200)
     }
 
     #[test]
@@ -143,6 +152,7 @@ mod tests {
         assert_eq!(status(|r| r.uri("/x").header("host", "evil.example")), 421);
         assert_eq!(status(|r| r.uri("http://crm.example/x").header("host", "crm.example")), 200);
         assert_eq!(status(|r| r.uri("http://evil.example/x").header("host", "crm.example")), 400);
+        assert_eq!(status(|r| r.uri("ftp://crm.example/x").header("host", "crm.example")), 400);
         assert_eq!(status(|r| r.uri("http://evil.example/x").header("host", "evil.example")), 421);
         assert_eq!(status(|r| r.uri("http://u@crm.example/x").header("host", "crm.example")), 400);
         assert_eq!(status(|r| r.method("OPTIONS").uri("*").header("host", "crm.example")), 400);

@@ -5,6 +5,11 @@
 
 use std::borrow::Cow;
 
+use crate::proofs::bite;
+
+/// Times a path is decoded at most; more than any server does.
+const ROUNDS: usize = 8;
+
 /// What a path can be taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reading<'a> {
@@ -14,17 +19,17 @@ pub(super) enum Reading<'a> {
     Many {
         /// Why, in plain words.
         why: &'static str,
-        /// Some of them: with folded slashes, and with everything decoded and resolved.
-        readings: [String; 2],
+        /// Some of them: with folded slashes, and with everything decoded and resolved. Nothing if the path was encoded
+        /// over and over.
+        readings: Option<[String; 2]>,
     },
 }
 
 /// Reads a path as it came in the request line.
 pub(super) fn read(path: &str) -> Reading<'_> {
-    if let Some(why) = odd(path) {
-        let folded = fold(path).into_owned();
-        let resolved = resolve(path);
-        return Reading::Many { why, readings: [folded, resolved] };
+    if let Some(why) = odd(path).filter(|_| !bite("raw_path")) {
+        let readings = resolve(path).map(|resolved| [fold(path).into_owned(), resolved]);
+        return Reading::Many { why, readings };
     }
     Reading::One(fold(path))
 }
@@ -101,19 +106,11 @@ fn fold(path: &str) -> Cow<'_, str> {
     Cow::Owned(folded)
 }
 
-/// What the most helpful server would make of it: decoded until nothing is left to decode, backslashes turned, path
-/// parameters dropped, dot segments resolved. Percent signs that remain are harmless.
-fn resolve(path: &str) -> String {
-    let mut text = path.to_owned();
-    // Each round shortens the text or ends the loop; three are more than any server does.
-    for _ in 0..3 {
-        let next = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
-        if next == text {
-            break;
-        }
-        text = next;
-    }
-    let text: String = text.chars().filter(|char| !char.is_control()).collect();
+/// What the most helpful server would make of it: decoded until nothing is left to decode, control characters dropped,
+/// backslashes turned, path parameters dropped, dot segments resolved. Percent signs that remain are harmless. Nothing if
+/// there is no end to the decoding.
+fn resolve(path: &str) -> Option<String> {
+    let text = decoded(path)?;
     let text = text.replace('\\', "/");
     let mut kept: Vec<&str> = Vec::new();
     for segment in text.split('/') {
@@ -129,7 +126,32 @@ fn resolve(path: &str) -> String {
     if text.ends_with('/') && resolved.len() > 1 {
         resolved.push('/');
     }
-    resolved
+    Some(resolved)
+}
+
+/// Decoded to the end: what is dropped between two characters may leave an escape behind (`%%0964` is `%64` then).
+fn decoded(path: &str) -> Option<String> {
+    let mut text = path.to_owned();
+    for _ in 0..ROUNDS {
+        let next = percent_encoding::percent_decode_str(&text).decode_utf8_lossy();
+        let next: String = next.chars().filter(|char| !char.is_control()).collect();
+        if next == text {
+            return Some(text);
+        }
+        text = next;
+    }
+    None
+}
+
+/// What must hold for every text.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn read_alike(text: &str) {
+    let Reading::One(one) = read(text) else { return };
+    assert!(!one.contains("//"), "{one} is not folded");
+    assert_eq!(read(&one), Reading::One(Cow::Borrowed(one.as_ref())), "folded twice is folded once");
+    let decoded = percent_encoding::percent_decode_str(&one).decode_utf8_lossy().into_owned();
+    assert_eq!(decoded.matches('/').count(), one.matches('/').count(), "a slash was hidden in {one}");
+    assert_eq!(resolve(&one), Some(decoded), "{one} resolves to something else");
 }
 
 #[cfg(test)]
@@ -178,29 +200,32 @@ mod tests {
             ("/api/v4%", "/api/v4%"),
             ("/api/v4%4", "/api/v4%4"),
             ("/api/v4%zz", "/api/v4%zz"),
+            ("/api/%%0976%25252534", "/api/v4"),
             ("/имя", "/имя"),
             ("/%D0%B8", "/и"),
             ("*", "/*"),
             ("", "/"),
         ] {
-            let Reading::Many { readings, .. } = read(path) else { panic!("{path} passed") };
+            let Reading::Many { readings: Some(readings), .. } = read(path) else { panic!("{path} passed") };
             assert_eq!(readings[1], resolved, "{path}");
         }
-        let Reading::Many { readings, .. } = read("/a//%2e/b") else { panic!("it passed") };
+        let Reading::Many { readings: Some(readings), .. } = read("/a//%2e/b") else { panic!("it passed") };
         assert_eq!(readings[0], "/a/%2e/b");
+        let over_and_over = format!("/a/%{}64", "25".repeat(2_000));
+        assert!(matches!(read(&over_and_over), Reading::Many { readings: None, .. }));
     }
 
     proptest! {
         #[test]
         fn one_reading_means_that_resolving_changes_nothing(path in "/[a-c/%.;\\\\0-9A-F_~é ]{0,24}") {
-            if let Reading::One(one) = read(&path) {
-                prop_assert!(!one.contains("//"));
-                prop_assert_eq!(read(&one), Reading::One(Cow::Borrowed(one.as_ref())));
-                // What is still encoded decodes to no character that routing looks at.
-                let decoded = percent_encoding::percent_decode_str(&one).decode_utf8_lossy().into_owned();
-                prop_assert_eq!(decoded.matches('/').count(), one.matches('/').count());
-                prop_assert_eq!(resolve(&one), decoded);
-            }
+            read_alike(&path);
+        }
+
+        #[test]
+        fn folding_twice_is_folding_once(path in "[a-z/]{0,24}") {
+            let once = fold(&path).into_owned();
+            prop_assert_eq!(fold(&once), once.as_str());
+            prop_assert!(!once.contains("//"));
         }
 
         #[test]

@@ -79,6 +79,11 @@ fn only_request(name: &str) -> bool {
                 || is("x-http-method-override")
                 || is("x-method-override")
                 || is("x-http-method")
+                || is("x-original-method")
+                // Some servers route by these instead of the request line.
+                || is("x-original-url")
+                || is("x-original-uri")
+                || is("x-rewrite-url")
         }
         _ => false,
     }
@@ -120,6 +125,10 @@ mod tests {
             ("x_http_method_override", "DELETE"),
             ("x-method-override", "DELETE"),
             ("x-http-method", "DELETE"),
+            ("x-original-method", "DELETE"),
+            ("x-original-url", "/api/v4/x"),
+            ("x_original_uri", "/api/v4/x"),
+            ("x-rewrite-url", "/api/v4/x"),
             ("expect", "100-continue"),
             ("x-requested-with", "XMLHttpRequest"),
             ("cookie", "a=1"),

@@ -12,6 +12,8 @@ pub(super) struct Hosts {
     values: Vec<(String, usize)>,
     /// The only connection, if it takes any host.
     any: Option<usize>,
+    /// Names of the CRMs themselves, without a port.
+    crm: Vec<(String, usize)>,
 }
 
 impl Hosts {
@@ -24,7 +26,32 @@ impl Hosts {
             }
         }
         let any = (connections.len() == 1 && values.is_empty()).then_some(0);
-        Self { values, any }
+        let crm = values.iter().map(|(value, account)| (without_port(value).to_owned(), *account)).collect();
+        Self { values, any, crm }
+    }
+
+    /// The same, where these CRMs are as well known by their own names.
+    pub(super) fn with_crms<'a>(mut self, upstreams: impl Iterator<Item = &'a str>) -> Self {
+        for (account, authority) in upstreams.enumerate() {
+            let name = without_port(authority).to_ascii_lowercase();
+            if !self.crm.iter().any(|(known, _)| *known == name) {
+                self.crm.push((name, account));
+            }
+        }
+        self
+    }
+
+    /// The account of a CRM by its own name. Unlike [`choose`](Self::choose), never any name.
+    pub(super) fn crm(&self, name: &str) -> Option<usize> {
+        self.crm.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, account)| *account)
+    }
+
+    /// The same for the target of a plain request: on port 80, or as it stands in the configuration.
+    pub(super) fn crm_plain(&self, authority: &str) -> Option<usize> {
+        let literally = || self.values.iter().find(|(value, _)| value.eq_ignore_ascii_case(authority));
+        let (name, port) = split_port(authority);
+        let usual = port.is_none_or(|port| port == "80");
+        self.crm(name).filter(|_| usual).or_else(|| literally().map(|(_, account)| *account))
     }
 
     /// The account a host stands for; a value without a port stands for that name on any port.
@@ -65,12 +92,21 @@ fn is_host(host: &str) -> bool {
     good_name && port.is_none_or(|port| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok())
 }
 
-fn split_port(host: &str) -> (&str, Option<&str>) {
+pub(super) fn split_port(host: &str) -> (&str, Option<&str>) {
     let after = host.rfind(']').unwrap_or(0);
     match host[after..].find(':') {
         Some(colon) => (&host[..after + colon], Some(&host[after + colon + 1..])),
         None => (host, None),
     }
+}
+
+/// The target of a `CONNECT`: a name and a port, written in the only way there is.
+pub(super) fn name_and_port(authority: &str) -> Option<(&str, u16)> {
+    let (name, port) = split_port(authority);
+    let digits = port?;
+    // A dot at the end, or a zero in front, and two servers see two hosts.
+    let plain = is_host(authority) && !name.ends_with('.') && !digits.starts_with('0');
+    plain.then(|| digits.parse().ok()).flatten().map(|port| (name, port))
 }
 
 fn without_port(host: &str) -> &str {
@@ -89,6 +125,57 @@ mod tests {
         for bad in ["", "x/y@z", "a b", "a:b", "a:", "a:1:2", "[::1", "[x]", "a:99999", "a\\b", "имя", ":80", "a,b"]
         {
             assert!(!is_host(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_target_of_a_connect_has_one_spelling() {
+        assert_eq!(name_and_port("acme.example:443"), Some(("acme.example", 443)));
+        assert_eq!(name_and_port("[::1]:443"), Some(("[::1]", 443)));
+        for bad in [
+            "acme.example",
+            "acme.example:",
+            ":443",
+            "acme.example:0443",
+            "acme.example:0",
+            "acme.example:+443",
+            "acme.example:443:443",
+            "acme.example.:443",
+            "u@acme.example:443",
+            "u:p@acme.example:443",
+            "acme.example:99999",
+            "acme.example:443/x",
+            "acme.example :443",
+            "acme.example:4 43",
+            "::1:443",
+            "[::1:443",
+            "acme%2eexample:443",
+            "acme.example:443?x",
+            "acme\\.example:443",
+            "\u{430}cme.example:443",
+            "acme.example:443#",
+            "acme.example,b:443",
+        ] {
+            assert_eq!(name_and_port(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_crm_is_known_by_its_own_name_and_never_by_any() {
+        let hosts = Hosts::new(&Settings::default(), &["acme"]).with_crms(["acme.example:8090"].into_iter());
+        assert_eq!(hosts.choose("anything"), Some(0));
+        assert_eq!((hosts.crm("ACME.example"), hosts.crm("other"), hosts.crm("b.acme.example")), (Some(0), None, None));
+        let settings = Settings { hosts: vec![("acme".into(), vec!["a.example:81".into()])], ..Settings::default() };
+        let hosts = Hosts::new(&settings, &["acme"]);
+        for (authority, account) in [
+            ("a.example", Some(0)),
+            ("a.example:80", Some(0)),
+            ("a.example:81", Some(0)),
+            ("a.example:82", None),
+            ("u@a.example", None),
+            ("b.example:81", None),
+        ] {
+            assert_eq!(hosts.crm_plain(authority), account, "{authority}");
         }
     }
 

@@ -5,15 +5,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -21,16 +20,21 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::callers::Callers;
-use super::hops::Origin;
+use super::converse::{Arrival, converse};
 use super::hosts::Hosts;
 use super::links::Address;
-use super::pulse::{Coarse, Marked, Pulse};
+use super::proxy::Proxy;
+use super::pulse::Coarse;
 use super::serve::{Account, Desk};
-use super::{Limits, Settings};
+use super::via::Via;
+use super::{Limits, Settings, secure};
 use crate::engine::Engine;
 
 /// The longest head of a request, in bytes.
 const HEAD: usize = 64 << 10;
+/// What the kernel holds of an answer that was not sent yet, in bytes. Without a limit it takes megabytes for each client
+/// that does not read.
+const UNSENT: u32 = 128 << 10;
 /// Connections the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 1024;
 
@@ -39,6 +43,8 @@ const BACKLOG: i32 = 1024;
 pub struct Bound {
     listeners: Vec<std::net::TcpListener>,
     address: SocketAddr,
+    /// Those of the forward proxy, one a thread.
+    proxy: Vec<std::net::TcpListener>,
 }
 
 /// Listens on `addr`, with a socket for each of `threads`. With port 0 the first socket chooses.
@@ -56,13 +62,20 @@ pub fn bind(addr: SocketAddr, threads: usize) -> io::Result<Bound> {
         address = listener.local_addr()?;
         listeners.push(listener);
     }
-    Ok(Bound { listeners, address })
+    Ok(Bound { listeners, address, proxy: Vec::new() })
 }
 
 impl Bound {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// With the listeners of a forward proxy, as many as its own.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Bound) -> Self {
+        self.proxy = proxy.listeners;
+        self
     }
 
     /// Serves until `shutdown`, then finishes the answers under way. Deletes run on `main`, which has to outlive it.
@@ -81,14 +94,23 @@ impl Bound {
             draining: AtomicBool::new(false),
         });
         let callers = Callers::new(settings.client_requests_per_second).map(Arc::new);
+        let entrance = settings.tls.clone().map_or(Entrance::Plain, Entrance::Tls);
+        let proxy = settings.forward.clone().map(|forward| Arc::new(Proxy::new(forward, crms(&engine))));
+        let mut proxies = self.proxy.into_iter();
         let mut threads = Vec::new();
         for (number, listener) in self.listeners.into_iter().enumerate() {
+            let mut listeners = vec![(listener, entrance.clone())];
+            if let Some((listener, proxy)) = proxies.next().zip(proxy.clone()) {
+                listeners.push((listener, Entrance::Proxy(proxy)));
+            }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let desk = Arc::new(desk(engine.clone(), &settings, main.clone(), callers.clone()));
             let (door, shutdown) = (Arc::clone(&door), shutdown.clone());
             let (tell, told) = oneshot::channel();
             thread::Builder::new().name(format!("gateway-{number}")).spawn(move || {
-                let drained = runtime.block_on(attend(listener, &desk, &door, &shutdown));
+                let all = listeners.into_iter().map(|(at, entrance)| attend(at, entrance, &desk, &door, &shutdown));
+                let drained = runtime.block_on(futures::future::try_join_all(all));
+                let drained = drained.map(|drained| drained.into_iter().all(|drained| drained));
                 // Look-ups on the blocking pool may hang on a sick disk; nothing is lost with them.
                 runtime.shutdown_timeout(Duration::from_secs(1));
                 let _ = tell.send(drained);
@@ -116,18 +138,26 @@ impl Serving {
     }
 }
 
+/// What a listener's connections begin with.
+#[derive(Clone, Debug)]
+enum Entrance {
+    Plain,
+    Tls(Arc<ServerConfig>),
+    Proxy(Arc<Proxy>),
+}
+
 /// What the threads share.
 #[derive(Debug)]
-struct Door {
-    limits: Limits,
+pub(super) struct Door {
+    pub(super) limits: Limits,
     places: Arc<Semaphore>,
     by_address: Mutex<HashMap<IpAddr, usize>>,
-    draining: AtomicBool,
+    pub(super) draining: AtomicBool,
 }
 
 /// A place among the connections, and among those of one address.
-struct Place {
-    door: Arc<Door>,
+pub(super) struct Place {
+    pub(super) door: Arc<Door>,
     address: IpAddr,
     _one: OwnedSemaphorePermit,
 }
@@ -156,6 +186,16 @@ impl Drop for Place {
     }
 }
 
+/// Where the CRMs are: name and port.
+fn crms(engine: &Engine) -> Vec<(String, u16)> {
+    let of = |origin: String| {
+        let uri: http::Uri = origin.parse().ok()?;
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
+        Some((uri.host()?.trim_matches(['[', ']']).to_owned(), port))
+    };
+    engine.connections().values().filter_map(|connection| of(connection.upstream.origin())).collect()
+}
+
 fn desk(engine: Engine, settings: &Settings, main: tokio::runtime::Handle, callers: Option<Arc<Callers>>) -> Desk {
     let accounts: Vec<Account> = engine
         .connections()
@@ -168,15 +208,17 @@ fn desk(engine: Engine, settings: &Settings, main: tokio::runtime::Handle, calle
         })
         .collect();
     let names: Vec<&str> = accounts.iter().map(|account| account.name.as_str()).collect();
-    let hosts = Hosts::new(settings, &names);
+    let crms = accounts.iter().map(|account| account.upstream.host());
+    let hosts = Hosts::new(settings, &names).with_crms(crms);
     let relayed = metrics::counter!("crm_undo_gateway_relayed_total");
     let refused = metrics::counter!("crm_undo_gateway_refused_total");
     Desk { engine, accounts, hosts, callers, main, relayed, refused }
 }
 
-/// One thread's life. Whether every answer under way was finished.
+/// One listener's life on one thread. Whether every answer under way was finished.
 async fn attend(
     listener: std::net::TcpListener,
+    entrance: Entrance,
     desk: &Arc<Desk>,
     door: &Arc<Door>,
     shutdown: &CancellationToken,
@@ -206,12 +248,17 @@ async fn attend(
             },
         };
         let Some(place) = door.enter(peer.ip(), place) else {
-            turn_away(&stream);
+            turn_away(&stream, &entrance);
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let pulse = Arc::new(Pulse::new(clock.clone(), door.limits));
-        under_way.spawn(converse(http.clone(), stream, peer, pulse, Arc::clone(desk), place));
+        hold_little(&stream);
+        let arrival = Arrival::new(http.clone(), peer, clock.clone(), Arc::clone(desk), place);
+        match &entrance {
+            Entrance::Plain => under_way.spawn(converse(stream, Via::plain(), arrival)),
+            Entrance::Tls(tls) => under_way.spawn(secure::receive(Arc::clone(tls), stream, arrival)),
+            Entrance::Proxy(proxy) => under_way.spawn(Arc::clone(proxy).receive(stream, arrival)),
+        };
     }
     drop(listener);
     door.draining.store(true, Ordering::Relaxed);
@@ -233,46 +280,21 @@ fn protocol(limits: &Limits) -> http1::Builder {
     http
 }
 
-/// One connection's life.
-async fn converse(
-    http: http1::Builder,
-    stream: TcpStream,
-    peer: SocketAddr,
-    pulse: Arc<Pulse>,
-    desk: Arc<Desk>,
-    place: Place,
-) {
-    let origin = Origin::of(peer.ip());
-    let tick = place.door.limits.tick();
-    let io = TokioIo::new(Marked { stream, pulse: Arc::clone(&pulse) });
-    let (desk, marks, origin) = (&*desk, &pulse, &origin);
-    let mut connection = pin!(http.serve_connection(io, service_fn(|request| desk.serve(request, marks, origin))));
-    let mut look = pin!(tokio::time::sleep(tick));
-    let mut closing = false;
-    loop {
-        tokio::select! {
-            biased;
-            // Clients that vanish or talk nonsense are no news.
-            _ = connection.as_mut() => return,
-            () = look.as_mut() => {}
-        }
-        if let Some(limit) = pulse.overdue() {
-            metrics::counter!("crm_undo_gateway_cut_total", "limit" => limit).increment(1);
-            tracing::debug!(limit, "gateway: a slow client was cut");
-            return;
-        }
-        if !closing && place.door.draining.load(Ordering::Relaxed) {
-            closing = true;
-            connection.as_mut().graceful_shutdown();
-        }
-        look.as_mut().reset(tokio::time::Instant::now() + tick);
-    }
+/// Best effort: a system without this option holds more.
+fn hold_little(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, UNSENT);
 }
 
 /// An address with too many connections is told so, if it listens.
-fn turn_away(stream: &TcpStream) {
+fn turn_away(stream: &TcpStream, entrance: &Entrance) {
     const TOO_MANY: &[u8] =
         b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-    let _ = stream.try_write(TOO_MANY);
+    // Before a handshake nothing can be said.
+    if !matches!(entrance, Entrance::Tls(_)) {
+        let _ = stream.try_write(TOO_MANY);
+    }
     metrics::counter!("crm_undo_gateway_cut_total", "limit" => "address").increment(1);
 }

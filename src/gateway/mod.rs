@@ -4,6 +4,14 @@
 //! | --- | --- |
 //! | [`limits`] | how patient the gateway is, and with how many |
 //! | `listen` | sockets, threads, connections, the drain |
+//! | `converse` | one connection's life, once its bytes are HTTP |
+//! | `secure` | TLS before that |
+//! | `via` | how a connection came in, and what that says about its requests |
+//! | [`proxy`] | the forward proxy: `CONNECT` to a CRM ends here |
+//! | [`tunnel`] | `CONNECT` to other hosts, where that is configured |
+//! | `reach` | which addresses a tunnel may lead to; pure |
+//! | [`credentials`] | who may use the forward proxy |
+//! | `rewound` | a stream of which some bytes were read already |
 //! | `pulse` | the clocks of one connection: slow clients are cut, not waited for |
 //! | `admit` | what every request must be before anybody looks at its meaning |
 //! | `callers` | how many requests a second one client may send |
@@ -18,6 +26,8 @@
 //! | `undo` | the answer to a delete |
 //! | `links` | finding the CRM's own address in JSON as it streams by; pure |
 //! | `relink` | answers whose links must lead back through the gateway |
+//! | `recode` | their bodies as they stream: unpacked, rewritten, packed again |
+//! | `codings` | gzip, deflate, br and zstd, each as two writers |
 //!
 //! One thread a core, each with a runtime and connections to the CRM of its own, so that no request wakes another
 //! core; a request that destroys something runs on the main runtime, so that no gateway thread can cut it.
@@ -26,24 +36,47 @@ mod admit;
 mod body;
 mod callers;
 mod canonical;
+mod codings;
+mod converse;
+pub mod credentials;
 mod hops;
 mod hosts;
 pub mod limits;
 mod links;
 mod listen;
+pub mod proxy;
 mod pulse;
+mod reach;
+mod recode;
 mod refusal;
 mod relink;
 mod rename;
+mod rewound;
+mod secure;
 mod serve;
+pub mod tunnel;
 mod undo;
+mod via;
 mod visit;
 
 #[cfg(test)]
 mod tests;
 
+pub use credentials::Credentials;
 pub use limits::Limits;
 pub use listen::{Bound, Serving, bind};
+pub use proxy::Forward;
+pub use tunnel::Tunnels;
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+/// For every text: what has one reading is read the same once more, and by a server that decodes and resolves.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_path_alike(text: &str) {
+    canonical::read_alike(text);
+}
 
 /// How the gateway is set up.
 #[derive(Clone, Debug, Default)]
@@ -55,4 +88,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Requests a second of one client (one token, else one address); 0: no cap.
     pub client_requests_per_second: u32,
+    /// TLS on the gateway's own listener; without it, that one is plain.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// The forward proxy, if there is one; it needs a listener of its own ([`Bound::with_proxy`]).
+    pub forward: Option<Forward>,
 }

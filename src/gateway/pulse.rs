@@ -37,7 +37,7 @@ impl Coarse {
         }
     }
 
-    fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }
@@ -59,6 +59,8 @@ pub(super) struct Pulse {
     writing_since: AtomicU64,
     /// Since when we wait for a byte of a body; 0: we do not.
     body_since: AtomicU64,
+    /// Since when the client waits for a byte of an answer that has begun; 0: it does not.
+    answer_since: AtomicU64,
     /// How long we have waited for this body before that, in all.
     body_waited: AtomicU64,
     body_bytes: AtomicU64,
@@ -81,6 +83,7 @@ impl Pulse {
             asked_before: AtomicBool::new(false),
             writing_since: AtomicU64::new(0),
             body_since: AtomicU64::new(0),
+            answer_since: AtomicU64::new(0),
             body_waited: AtomicU64::new(0),
             body_bytes: AtomicU64::new(0),
             body_broke: AtomicBool::new(false),
@@ -128,6 +131,10 @@ impl Pulse {
         if writing != 0 && longer(writing, self.limits.write_idle) {
             return Some("write");
         }
+        let answer = self.answer_since.load(Relaxed);
+        if answer != 0 && longer(answer, self.limits.answer_idle) {
+            return Some("answer");
+        }
         let body = self.body_since.load(Relaxed);
         if body != 0 {
             if longer(body, self.limits.body_idle) {
@@ -165,6 +172,21 @@ impl Pulse {
 
     fn write_moves(&self) {
         self.writing_since.store(0, Relaxed);
+    }
+
+    /// How patient this connection is.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn answer_waits(&self) {
+        if self.answer_since.load(Relaxed) == 0 {
+            self.answer_since.store(self.clock.now(), Relaxed);
+        }
+    }
+
+    fn answer_moves(&self) {
+        self.answer_since.store(0, Relaxed);
     }
 
     fn body_waits(&self) {
@@ -243,7 +265,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Marked<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        // Under TLS what was taken may still wait in its buffer.
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        this.wrote(flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -305,7 +330,13 @@ impl Body for Answered {
     type Error = BodyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        match polled {
+            Poll::Pending => this.pulse.answer_waits(),
+            Poll::Ready(_) => this.pulse.answer_moves(),
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -319,6 +350,7 @@ impl Body for Answered {
 
 impl Drop for Answered {
     fn drop(&mut self) {
+        self.pulse.answer_moves();
         self.pulse.end();
     }
 }

@@ -15,6 +15,7 @@ use super::hosts::Hosts;
 use super::links::Address;
 use super::pulse::{Answered, Brought, Pulse};
 use super::refusal::worded;
+use super::via::Via;
 use super::visit::{Visit, listen_on};
 use crate::crm::upstream::Upstream;
 use crate::crm::upstream::flow::Flow;
@@ -53,13 +54,14 @@ impl Desk {
         request: Request<Incoming>,
         pulse: &Arc<Pulse>,
         origin: &Origin,
+        via: &Via,
     ) -> Result<Response<Answered>, Infallible> {
         let (parts, body) = request.into_parts();
         let two_lengths = pulse.begin(parts.headers.contains_key(header::TRANSFER_ENCODING));
         let mut doubtful = admit::is_unframed(&parts);
-        let admitted = if two_lengths { Err(admit::two_lengths()) } else { admit::admit(&parts, &self.hosts) };
+        let admitted = if two_lengths { Err(admit::two_lengths()) } else { admit::admit(&parts, &self.hosts, via) };
         let mut response = match admitted {
-            Ok(account) => self.visit(&self.accounts[account], parts, body, pulse, origin).await,
+            Ok(account) => self.visit(&self.accounts[account], parts, body, pulse, origin, via).await,
             Err(refusal) => {
                 doubtful = true;
                 self.turn_away(None, &parts, body, pulse, &refusal).await
@@ -69,6 +71,20 @@ impl Desk {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Answered { body, pulse: Arc::clone(pulse) }))
+    }
+
+    /// The answer to a request that is refused before it is anybody's, and the end of its connection.
+    pub(super) async fn not_served(
+        &self,
+        request: Request<Incoming>,
+        pulse: &Arc<Pulse>,
+        refusal: &Refusal,
+    ) -> Response<Answered> {
+        let (parts, body) = request.into_parts();
+        pulse.begin(false);
+        let mut response = self.turn_away(None, &parts, body, pulse, refusal).await;
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response.map(|body| Answered { body, pulse: Arc::clone(pulse) })
     }
 
     /// A request that was not admitted. Nothing is written down, so that a flood costs no disk. Without an account its
@@ -103,6 +119,7 @@ impl Desk {
         body: Incoming,
         pulse: &Arc<Pulse>,
         origin: &Origin,
+        via: &Via,
     ) -> Response<Flow> {
         if let Some(callers) = &self.callers
             && let Err(refusal) = callers.admit(&parts.headers, origin.peer)
@@ -112,7 +129,7 @@ impl Desk {
         let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let own_address = host
             .filter(|host| !host.eq_ignore_ascii_case(account.upstream.host()))
-            .map(|host| format!("http://{host}"));
+            .map(|host| format!("{}://{host}", via.scheme()));
         let waits = parts.headers.contains_key(header::EXPECT);
         hops::request(&mut parts.headers, origin);
         // An upgrade that is not passed on is not offered either.

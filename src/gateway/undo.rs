@@ -8,7 +8,7 @@ use super::refusal::{because, worded};
 use crate::crm::upstream::flow::Flow;
 use crate::crm::{Dialect, Head};
 use crate::domain::ids::OperationId;
-use crate::engine::delete::DeleteAnswer;
+use crate::engine::delete::{DeleteAnswer, Ticket};
 
 /// What the caller of a delete is answered.
 pub(super) fn answer(dialect: &dyn Dialect, head: &Head<'_>, answer: DeleteAnswer) -> Response<Flow> {
@@ -25,6 +25,11 @@ pub(super) fn answer(dialect: &dyn Dialect, head: &Head<'_>, answer: DeleteAnswe
             }
             response
         }
+        DeleteAnswer::Again { answer: before, operation } => {
+            let mut response = self::answer(dialect, head, DeleteAnswer::Forwarded { answer: before, operation });
+            response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+            response
+        }
         DeleteAnswer::Gone(response) | DeleteAnswer::Refused(response) => response.map(Flow::whole),
         DeleteAnswer::Unknown { operation, until } => {
             let detail = format!(
@@ -37,6 +42,19 @@ pub(super) fn answer(dialect: &dyn Dialect, head: &Head<'_>, answer: DeleteAnswe
             response
         }
     }
+}
+
+/// The answer to somebody who will not wait any longer for a delete that is still being carried out.
+pub(super) fn goes_on(dialect: &dyn Dialect, head: &Head<'_>, ticket: Ticket) -> Response<Flow> {
+    let Ticket { operation, until } = ticket;
+    let detail = format!(
+        "this delete is still being carried out; operation {operation} will say what became of it, and as long as there is no such \
+         operation nothing was sent"
+    );
+    let hint = format!("look at /api/v1/operations/{operation}; the same request again joins it");
+    let mut response = worded(Some(dialect), head, &because(504, "outcome_unknown", &detail, &hint));
+    undoable(&mut response, operation, until);
+    response
 }
 
 fn undoable(response: &mut Response<Flow>, operation: OperationId, until: Timestamp) {

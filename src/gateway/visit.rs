@@ -23,6 +23,8 @@ use crate::crm::{Head, Lane, Renamed, Triage};
 use crate::domain::delete::{Recognised, Refusal};
 use crate::engine::delete::{DeleteRequest, caller};
 
+/// The longest body of a read.
+const READ_WITH_BODY: usize = 1 << 20;
 /// Of a body that is refused, this much is still read, so that the sender gets to read why.
 const LISTEN_ON: usize = 16 << 20;
 /// And for this long.
@@ -49,6 +51,10 @@ pub(super) struct Visit<'a> {
 impl Visit<'_> {
     /// Classifies it and does what its class asks for.
     pub(super) async fn answer(mut self, body: Brought) -> Response<Flow> {
+        // Also on a read: a server that obeys it makes a delete of it.
+        if self.target.query().is_some_and(|query| admit::overrides_verb(query.as_bytes())) {
+            return self.refuse(body, other_verb()).await;
+        }
         let triage = match canonical::read(self.target.path()) {
             Reading::One(path) if path.len() == self.target.path().len() => self.triage(&path),
             Reading::One(folded) => {
@@ -63,18 +69,20 @@ impl Visit<'_> {
                 triage
             }
             Reading::Many { why, readings } => {
-                let plainly_read = self.parts.method.is_safe()
-                    && readings.iter().all(|reading| self.triage(reading) == Triage::Stream);
-                if !plainly_read {
+                let streams = |reading: &String| self.triage(reading) == Triage::Stream;
+                let plainly_read =
+                    self.parts.method.is_safe() && readings.is_some_and(|readings| readings.iter().all(streams));
+                if !plainly_read || !body.is_end_stream() {
                     return self.refuse(body, bad_path(why)).await;
                 }
                 return self.relay(body.into_flow()).await;
             }
         };
-        if !self.parts.method.is_safe() && self.target.query().is_some_and(|q| admit::overrides_verb(q.as_bytes())) {
-            return self.refuse(body, other_verb()).await;
-        }
         match triage {
+            // A read that brings a body is looked at: a lenient server may take the body for more than a read.
+            Triage::Stream if self.parts.method.is_safe() && !body.is_end_stream() => {
+                Box::pin(self.buffer(body, READ_WITH_BODY)).await
+            }
             Triage::Stream => self.stream(body).await,
             // Boxed: what is rare must not make every request's future large.
             Triage::Buffer(cap) => Box::pin(self.buffer(body, cap)).await,
@@ -180,12 +188,16 @@ impl Visit<'_> {
                 let name = self.account.name.clone();
                 let request = DeleteRequest { request, intent };
                 // On the main runtime: neither this connection nor this thread can cut it.
-                let task = self.desk.main.spawn(async move { engine.delete(&name, request).await });
+                let patience = self.pulse.limits().delete_answer;
+                let task = self.desk.main.spawn(async move { engine.delete_within(&name, request, patience).await });
                 let Ok(answer) = task.await else {
                     let detail = "crm-undo failed while it carried out this delete; it may have happened";
                     return self.refuse(body, because(500, "internal", detail, "look at /api/v1/operations")).await;
                 };
-                let response = undo::answer(&*self.account.connector, &self.head(), answer);
+                let response = match answer {
+                    Ok(answer) => undo::answer(&*self.account.connector, &self.head(), answer),
+                    Err(ticket) => undo::goes_on(&*self.account.connector, &self.head(), ticket),
+                };
                 self.finish(response).await
             }
         }
@@ -212,9 +224,6 @@ impl Visit<'_> {
         *request.method_mut() = self.parts.method.clone();
         *request.uri_mut() = Uri::from(self.target.clone());
         *request.headers_mut() = std::mem::take(&mut self.parts.headers);
-        if self.own_address.is_some() {
-            relink::accept_what_can_be_read(request.headers_mut());
-        }
         if !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
             // hyper would send a GET with a body of unknown length without the body.
             request.headers_mut().insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -247,7 +256,9 @@ impl Visit<'_> {
             None => response,
             Some(own) => {
                 let has_body = self.parts.method != Method::HEAD && response.status() != StatusCode::NOT_MODIFIED;
-                let Ok(response) = relink::relink(response, &self.account.address, own, has_body).await else {
+                let work = relink::relink(response, &self.account.address, own, has_body);
+                // A short answer is read whole, which nobody else sees waiting.
+                let Ok(Ok(response)) = tokio::time::timeout(self.pulse.limits().answer_idle, work).await else {
                     let hint = "look before you send it again, if it changes something";
                     return self.say(&because(502, "broken_answer", "the CRM's answer broke off", hint));
                 };

@@ -1,7 +1,11 @@
 // amocrm-js from npm, unmodified, doing its ordinary work through the gateway.
 //
-// It speaks only https to port 443 of the host it is given, so this script puts a TLS front (certificate made by the test)
-// before the gateway and tells Node's default agent its port and its certificate. Prints one JSON object.
+// It speaks only https to port 443 of the host it is given. MODE says how its requests come to the gateway:
+//   plain  this script puts a TLS front (certificate made by the test) before the gateway, which speaks http
+//   tls    Node's default agent looks the name up at the gateway, as a hosts entry would do, and knows its port;
+//          NODE_EXTRA_CA_CERTS names the private CA
+//   proxy  HTTPS_PROXY, by way of https-proxy-agent, which Node of this version needs for it, and NODE_EXTRA_CA_CERTS
+// Prints one JSON object.
 'use strict';
 const fs = require('fs');
 const https = require('https');
@@ -11,12 +15,14 @@ const tls = require('tls');
 
 const modules = process.env.NODE_MODULES;
 const { Client } = require(path.join(modules, 'amocrm-js'));
+const mode = process.env.MODE;
 
 const gateway = new URL(process.env.GATEWAY);
-const cert = fs.readFileSync(process.env.CERT);
-const key = fs.readFileSync(process.env.KEY);
 
-async function main(verb, id) {
+// A plain gateway behind TLS of our own.
+async function front() {
+  const cert = fs.readFileSync(process.env.CERT);
+  const key = fs.readFileSync(process.env.KEY);
   const front = tls.createServer({ cert, key }, (socket) => {
     const behind = net.connect(Number(gateway.port), gateway.hostname);
     socket.pipe(behind).pipe(socket);
@@ -26,9 +32,27 @@ async function main(verb, id) {
   const agent = new https.Agent({ ca: cert, keepAlive: false });
   agent.defaultPort = front.address().port;
   https.globalAgent = agent;
+  return front;
+}
+
+function hostsEntry() {
+  const lookup = (name, options, done) =>
+    options.all ? done(null, [{ address: gateway.hostname, family: 4 }]) : done(null, gateway.hostname, 4);
+  const agent = new https.Agent({ keepAlive: false, lookup });
+  agent.defaultPort = Number(gateway.port);
+  https.globalAgent = agent;
+}
+
+async function main(verb, id) {
+  const before = mode === 'plain' ? await front() : null;
+  if (mode === 'tls') hostsEntry();
+  if (mode === 'proxy') {
+    const { HttpsProxyAgent } = require(path.join(modules, 'https-proxy-agent'));
+    https.globalAgent = new HttpsProxyAgent(process.env.HTTPS_PROXY);
+  }
 
   const client = new Client({
-    domain: '127.0.0.1',
+    domain: mode === 'plain' ? '127.0.0.1' : 'acme.amocrm.ru',
     auth: { client_id: 'id', client_secret: 'secret', redirect_uri: 'https://undo.example/cb' },
   });
   client.token.setValue({ token_type: 'Bearer', access_token: process.env.TOKEN, refresh_token: 'unused', expires_in: 86400 });
@@ -70,7 +94,7 @@ async function main(verb, id) {
     result = { id: contact.id, name: contact.name };
   }
   console.log(JSON.stringify(result));
-  front.close();
+  if (before) before.close();
 }
 
 main(process.argv[2], process.argv[3]).catch((error) => {

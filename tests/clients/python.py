@@ -1,17 +1,22 @@
 """amocrm-api from PyPI, unmodified, doing its ordinary work through the gateway.
 
-Its host is hard-coded (https://SUBDOMAIN.amocrm.ru), so the session it is given sends that host's requests to the gateway,
-as a hosts entry would. Prints one JSON object; the test reads it.
+Its host is hard-coded: https://SUBDOMAIN.amocrm.ru. MODE says how its requests come to the gateway:
+  plain  the session it is given sends that host's requests to the gateway over http
+  tls    the name leads to the gateway, as a hosts entry would do; REQUESTS_CA_BUNDLE names the private CA
+  proxy  HTTPS_PROXY and REQUESTS_CA_BUNDLE, and nothing else
+Prints one JSON object; the test reads it.
 """
 
 import json
 import os
+import socket
 import sys
 
 import requests
 from amocrm.v2 import Company, Contact, Lead, tokens
 from amocrm.v2 import interaction
 
+MODE = os.environ["MODE"]
 GATEWAY = os.environ["GATEWAY"]
 TOKEN = os.environ["TOKEN"]
 HOST = "https://acme.amocrm.ru"
@@ -25,7 +30,23 @@ class ToGateway(requests.adapters.HTTPAdapter):
         return super().send(request, **kwargs)
 
 
-interaction._session.mount(HOST, ToGateway())
+def hosts_entry():
+    """The name and its port lead to the gateway, for this process: a hosts entry without being root."""
+    host, port = GATEWAY.rsplit("/", 1)[1].rsplit(":", 1)
+    resolve = socket.getaddrinfo
+
+    def resolve_here(name, service, *args, **kwargs):
+        if name == "acme.amocrm.ru":
+            return resolve(host, int(port), *args, **kwargs)
+        return resolve(name, service, *args, **kwargs)
+
+    socket.getaddrinfo = resolve_here
+
+
+if MODE == "plain":
+    interaction._session.mount(HOST, ToGateway())
+elif MODE == "tls":
+    hosts_entry()
 storage = tokens.MemoryTokensStorage()
 storage.save_tokens(TOKEN, "unused")
 tokens.default_token_manager(

@@ -266,29 +266,6 @@ async fn without_a_token_of_its_own_the_gateway_reads_with_the_callers() {
 }
 
 #[tokio::test]
-async fn two_hundred_and_fifty_cost_no_more_requests_than_one() {
-    let mut costs = Vec::new();
-    for count in [1_usize, 250] {
-        let world = World::start().await;
-        let mut ids = Vec::new();
-        for chunk in (0..count).collect::<Vec<_>>().chunks(50) {
-            let items: Vec<Value> = chunk.iter().map(|n| json!({"name": format!("Contact {n}")})).collect();
-            ids.extend(world.create("contacts", Value::Array(items)).await);
-        }
-        let before = world.heard("requests").await.len();
-        let answer = world.delete("contacts", &ids).await;
-        assert_eq!(answer.status(), StatusCode::OK);
-        costs.push(world.heard("requests").await.len() - before);
-        let mut deleted = world.effects("deleted", "contacts").await;
-        deleted.sort_unstable();
-        assert_eq!(deleted, ids);
-        assert_eq!(world.bin("?limit=200").await.len(), count.min(200));
-    }
-    // Of a few records the list of files is read too, which has no call for many.
-    assert!(costs[1] <= costs[0], "requests for one and for 250: {costs:?}");
-}
-
-#[tokio::test]
 async fn the_limit_of_the_crm_is_never_exceeded() {
     let setup = Setup { crm_requests_per_second: 7, requests_per_second: 7, contacts: 30, ..Setup::default() };
     let world = World::with(setup).await;

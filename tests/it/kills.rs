@@ -4,7 +4,8 @@
 //! Twelve rounds; 300 with `CRM_UNDO_LONG=1`, or as many as `CRM_UNDO_ROUNDS` says. A run prints its seed; to run it
 //! again: `CRM_UNDO_SEED=<seed> cargo test --test it kills::`. How threads interleave is not part of the seed.
 
-mod judge;
+mod depth;
+pub mod judge;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,66 +19,66 @@ use crate::support::{ADMIN, CALLER, Setup, World, number};
 const WORLDS: u64 = 4;
 
 /// Splitmix64: every choice of a round comes from its seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
-    fn below(&mut self, end: u64) -> u64 {
+    pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[usize::try_from(self.below(from.len() as u64)).expect("a small number")]
     }
 }
 
 /// A record as the CRM held it before anything was deleted.
-struct Card {
-    object: &'static str,
-    id: u64,
-    name: String,
-    row: Value,
+pub struct Card {
+    pub object: &'static str,
+    pub id: u64,
+    pub name: String,
+    pub row: Value,
 }
 
 /// What was seen over all rounds, so that a run that tests nothing is noticed.
 #[derive(Debug, Default)]
-struct Seen {
-    rounds: u64,
-    deleted: usize,
-    kept: usize,
-    restored: usize,
-    creates: usize,
-    in_review: usize,
-    unsettled_at_start: usize,
-    jobs_left_by_a_kill: usize,
+pub struct Seen {
+    pub rounds: u64,
+    pub deleted: usize,
+    pub kept: usize,
+    pub restored: usize,
+    pub creates: usize,
+    pub in_review: usize,
+    pub unsettled_at_start: usize,
+    pub jobs_left_by_a_kill: usize,
 }
 
 /// A caller whose program may die under him at any moment.
 #[derive(Clone)]
-struct Caller {
+pub struct Caller {
     http: reqwest::Client,
     gateway: String,
     console: String,
 }
 
 impl Caller {
-    fn of(world: &World) -> Self {
+    pub fn of(world: &World) -> Self {
         Self { http: world.http.clone(), gateway: world.gateway.clone(), console: world.console.clone() }
     }
 
-    async fn delete(&self, object: &str, ids: &[u64]) {
+    pub async fn delete(&self, object: &str, ids: &[u64]) {
         let body = ids.iter().map(|id| format!("ID[]={id}")).collect::<Vec<_>>().join("&");
         let request = self.http.post(format!("{}/ajax/{object}/multiple/delete/", self.gateway));
         let request = request.bearer_auth(CALLER).header("X-Requested-With", "XMLHttpRequest");
         let _ = request.header("Content-Type", "application/x-www-form-urlencoded").body(body).send().await;
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Option<Value> {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Option<Value> {
         let mut request = self.http.request(method, format!("{}{path}", self.console)).bearer_auth(ADMIN);
         if let Some(body) = body {
             request = request.json(&body);
@@ -87,13 +88,13 @@ impl Caller {
     }
 
     /// The operations there are, newest first.
-    async fn operations(&self) -> Vec<Value> {
+    pub async fn operations(&self) -> Vec<Value> {
         let list = self.ask(Method::GET, "/api/v1/operations?limit=20", None).await.unwrap_or_default();
         list["operations"].as_array().cloned().unwrap_or_default()
     }
 
     /// Undoes one of the newest operations, none of those before this round.
-    async fn undo_one(&self, before: Option<&Value>, nth: u64) {
+    pub async fn undo_one(&self, before: Option<&Value>, nth: u64) {
         let operations = self.operations().await;
         let operations: Vec<&Value> = operations.iter().take_while(|one| Some(&one["id"]) != before).collect();
         let Some(operation) = operations.get(usize::try_from(nth).expect("small")) else { return };
@@ -104,7 +105,7 @@ impl Caller {
     }
 }
 
-fn setting(name: &str) -> Option<u64> {
+pub fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
@@ -120,7 +121,7 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_made_twice() {
     let lives = |world| {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-            runtime.expect("a runtime").block_on(live(seed, world, rounds.div_ceil(WORLDS)))
+            runtime.expect("a runtime").block_on(live(seed, world, rounds.div_ceil(WORLDS), round))
         })
     };
     let worlds: Vec<_> = (0..WORLDS).map(lives).collect();
@@ -140,14 +141,20 @@ fn killed_at_any_moment_nothing_is_lost_and_nothing_is_made_twice() {
     assert!(seen.deleted > 0 && seen.restored > 0, "nothing was tested: {seen:?}");
 }
 
-async fn live(seed: u64, number: u64, rounds: u64) -> Seen {
+/// Rounds of one kind in a world of their own.
+async fn live(
+    seed: u64,
+    number: u64,
+    rounds: u64,
+    mut round: impl AsyncFnMut(&mut World, &str, &mut Dice, &mut Seen),
+) -> Seen {
     let config = "[policy]\nsettle_grace_seconds = 1\n".to_owned();
     let mut world = World::with(Setup { config, ..Setup::default() }).await;
     let mut seen = Seen::default();
-    for round in 0..rounds {
-        let mut dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(number * 100_000 + round));
-        let name = format!("seed {seed} world {number} round {round}");
-        self::round(&mut world, &name, &mut dice, &mut seen).await;
+    for at in 0..rounds {
+        let mut dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(number * 100_000 + at));
+        let name = format!("seed {seed} world {number} round {at}");
+        round(&mut world, &name, &mut dice, &mut seen).await;
         seen.rounds += 1;
     }
     seen
@@ -216,7 +223,7 @@ async fn round(world: &mut World, name: &str, dice: &mut Dice, seen: &mut Seen) 
 }
 
 /// Contacts and deals, each with a name of its own; some deals have a contact.
-async fn make(world: &World, name: &str, dice: &mut Dice) -> Vec<Card> {
+pub async fn make(world: &World, name: &str, dice: &mut Dice) -> Vec<Card> {
     let mut cards = Vec::new();
     let names: Vec<String> = (0..4 + dice.below(5)).map(|index| format!("Contact {index} of {name}")).collect();
     let phone = |index: usize| json!([{"field_code": "PHONE", "values": [{"value": format!("+7 900 {index:07}")}]}]);
@@ -244,10 +251,10 @@ async fn make(world: &World, name: &str, dice: &mut Dice) -> Vec<Card> {
     cards
 }
 
-type Script = Vec<(Duration, &'static str, Vec<u64>)>;
+pub type Script = Vec<(Duration, &'static str, Vec<u64>)>;
 
 /// What each caller deletes. Two of them may name the same record, or send the same request.
-fn scripts(cards: &[Card], dice: &mut Dice) -> Vec<Script> {
+pub fn scripts(cards: &[Card], dice: &mut Dice) -> Vec<Script> {
     let callers = 2 + dice.below(3);
     (0..callers)
         .map(|_| {
@@ -283,7 +290,7 @@ fn fault(dice: &mut Dice) -> Value {
         "status": dice.pick(&[500, 502, 503, 504]), "times": 1 + dice.below(2)})
 }
 
-async fn unfinished(world: &World) -> usize {
+pub async fn unfinished(world: &World) -> usize {
     let jobs = world.see("/api/v1/jobs?limit=200").await;
     let jobs = jobs["jobs"].as_array().expect("jobs").clone();
     jobs.iter()
@@ -291,7 +298,7 @@ async fn unfinished(world: &World) -> usize {
         .count()
 }
 
-async fn settled(world: &World, name: &str) {
+pub async fn settled(world: &World, name: &str) {
     world
         .until(&format!("everything is settled ({name})"), async || {
             let open = world.see("/api/v1/operations?state=held,open,unknown&limit=1").await;

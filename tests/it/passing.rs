@@ -25,6 +25,10 @@ fn end_to_end(message: &Message) -> Vec<(String, String)> {
     headers
 }
 
+fn is_etag(name: &str) -> bool {
+    name.eq_ignore_ascii_case("etag")
+}
+
 fn pick<'a>(random: &mut StdRng, of: &[&'a str]) -> &'a str {
     of[random.random_range(0..of.len())]
 }
@@ -62,8 +66,8 @@ fn body(random: &mut StdRng) -> (String, Vec<u8>, Vec<u8>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_random_exchanges_pass_byte_for_byte() {
-    let seed: u64 = rand::random();
-    println!("seed {seed}");
+    let seed = std::env::var("CRM_UNDO_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random);
+    println!("replay: CRM_UNDO_SEED={seed} cargo test --test it passing::three_hundred");
     let mut random = StdRng::seed_from_u64(seed);
     let crm = Raw::start().await;
     let program = Program::before(&[("acme", &crm.url, &[])]);
@@ -112,7 +116,7 @@ async fn three_hundred_random_exchanges_pass_byte_for_byte() {
         answer.extend(framed);
         crm.answers.lock().expect("not poisoned").insert(number.to_string(), answer);
 
-        let got = exchange(program.address(), &request).await;
+        let mut got = exchange(program.address(), &request).await;
         let of = || format!("seed {seed}, exchange {number}: {verb} {target}");
         let heard = crm.heard_of(&number.to_string()).unwrap_or_else(|| panic!("{}: {got:?}", of()));
         assert_eq!(heard.first, format!("{verb} {target} HTTP/1.1"), "{}", of());
@@ -120,7 +124,14 @@ async fn three_hundred_random_exchanges_pass_byte_for_byte() {
         assert_eq!(end_to_end(&heard), end_to_end(&wanted), "{}", of());
         assert!(heard.body == sent, "{}: the request's body changed", of());
         assert_eq!(got.first.split(' ').nth(1), status.split(' ').next(), "{}", of());
-        assert_eq!(end_to_end(&got), end_to_end(&Message::parsed(&without_body)), "{}", of());
+        let mut wanted = Message::parsed(&without_body);
+        // A JSON answer under another name may be given other links on its way, so its strong tags are not promised.
+        if host == "crm.local" && kind.ends_with("json") {
+            for (_, tag) in wanted.headers.iter_mut().chain(&mut got.headers).filter(|(name, _)| is_etag(name)) {
+                *tag = tag.strip_prefix("W/").filter(|tag| tag.starts_with('"')).unwrap_or(tag).to_owned();
+            }
+        }
+        assert_eq!(end_to_end(&got), end_to_end(&wanted), "{}", of());
         assert!(got.body == meant, "{}: the answer's body changed", of());
     }
 }

@@ -295,3 +295,35 @@ async fn a_create_that_a_crash_cut_off_is_found_and_not_sent_again() {
     assert_eq!(job["state"], "done", "{job:#}");
     assert_eq!(number(&world.bin("?state=restored").await[0]["restored_as"]), made[1]);
 }
+
+/// The guard is what looks in the bin for such a copy: without it a third contact is made.
+#[tokio::test]
+async fn a_copy_that_was_edited_and_deleted_before_anybody_looked_is_not_made_again() {
+    let mut world = World::start().await;
+    let anna = contact(&world, "Anna Serova").await;
+    let operation = deleted(&world, "contacts", anna).await;
+    let fault = json!({"method": "POST", "path": "/api/v4/contacts$", "when": "after", "do": "hang", "times": 1});
+    world.control("faults", fault).await;
+    let plan = plan(&world, json!({"operation": operation})).await;
+    let apply = format!("/api/v1/restore-plans/{}/apply", plan["id"].as_str().expect("an id"));
+    let (_, body) = world.console(Method::POST, &apply, Some(json!({"digest": plan["digest"]}))).await;
+    let copy =
+        world.until("the record was made", async || world.effects("created", "contacts").await.get(1).copied()).await;
+    world.kill_and_restart();
+
+    // Lists may lag for 5 s, and so long nobody looks for the copy.
+    let renamed =
+        world.through(Method::PATCH, &format!("/api/v4/contacts/{copy}")).json(&json!({"name": "Anna Orlova"}));
+    assert_eq!(renamed.send().await.expect("an answer").status(), StatusCode::OK);
+    deleted(&world, "contacts", copy).await;
+    let job = body["job"]["id"].as_str().expect("a job");
+    for again in [false, true] {
+        if again {
+            let retried = world.console(Method::POST, &format!("/api/v1/jobs/{job}/retry"), None).await;
+            assert!(retried.0.is_success(), "{retried:?}");
+        }
+        let told = world.finished(job).await;
+        assert_eq!(told["state"], "needs_review", "{told:#}");
+        assert_eq!(world.effects("created", "contacts").await.len(), 2, "the first one, and one copy: {told:#}");
+    }
+}

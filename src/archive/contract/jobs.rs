@@ -107,6 +107,20 @@ pub(crate) async fn failed_goes_back_to_the_bin(store: &impl Store) {
     assert_eq!(store.successors("acme"), 0);
 }
 
+pub(crate) async fn what_waits_for_one_job_is_not_let_go_by_another(store: &impl Store) {
+    let id = one_deleted(store, 1, 10).await;
+    let (first, second) = (running(store, 1, 1).await, running(store, 2, 1).await);
+    push(store, &first, vec![Event::Applying { steps: vec![(0, id, true)] }]).await.expect("applying");
+    for state in [ItemState::Skipped, ItemState::Failed] {
+        let items = vec![item(0, id, 10, state, None)];
+        push(store, &second, vec![Event::Applied { items }]).await.expect("applied");
+        assert_eq!(one(store, id).await.state, EntryState::Restoring);
+    }
+    let items = vec![item(0, id, 10, ItemState::Skipped, None)];
+    push(store, &first, vec![Event::Applied { items }]).await.expect("applied");
+    assert_eq!(one(store, id).await.state, EntryState::Deleted);
+}
+
 /// Three restores of one record, each under a new id, by operations and jobs from `first` on.
 pub(crate) async fn successors_are_followed_from(store: &impl Store, first: u128) {
     for n in 1..=3 {

@@ -8,8 +8,10 @@
 //! | `bin` | lists, pages, states of entries and operations |
 //! | `search` | what is found by which words |
 //! | `jobs` | jobs, items, new ids |
+//! | `erasing` | erased for good |
 
 pub(super) mod bin;
+pub(super) mod erasing;
 pub(super) mod jobs;
 pub(super) mod made;
 pub(super) mod search;
@@ -31,9 +33,12 @@ macro_rules! suite {
                 by_one_letter, with_other_filters, page_by_page, forgotten_names_are_not_found;
             jobs: a_restore_from_queue_to_done, the_newest_item_counts, items_in_the_order_of_the_plan,
                 jobs_newest_first, reports_and_reasons, doubt_is_kept, failed_goes_back_to_the_bin,
+                what_waits_for_one_job_is_not_let_go_by_another,
                 successors_are_followed, a_record_restored_every_night_is_still_followed,
                 a_failed_attempt_leaves_what_is_in_doubt_in_doubt, a_circle_of_successors_is_refused, the_same_id_back_ends_a_chain,
-                a_job_moves_only_as_it_may, time_left_while_it_runs, undone, a_plan_comes_back, links_wait);
+                a_job_moves_only_as_it_may, time_left_while_it_runs, undone, a_plan_comes_back, links_wait;
+            erasing: an_erased_record_is_gone_and_others_stay, an_erased_record_is_never_restored,
+                what_is_under_way_is_not_erased, a_record_may_come_again, plans_and_reports_go_with_it);
     };
     (@ $make:path; $($part:ident: $($name:ident),+ $(,)?);+) => {
         $(mod $part {

@@ -19,8 +19,8 @@ pub(super) fn check(keeper: &Keeper) -> Result<CheckReport, ArchiveError> {
                 report.frames += 1;
                 match told {
                     Told::Snapshot(..) => drop(whole.insert(truth::number(frame.place))),
-                    Told::Event(recorded) => drop(events.insert(recorded.seq)),
-                    Told::Forgotten(_) => {}
+                    Told::Event(recorded, _) => drop(events.insert(recorded.seq)),
+                    Told::Forgotten(_) | Told::Gone(_) => {}
                 }
             }
             Err(error) => report.damage.push(error.to_string()),
@@ -30,6 +30,7 @@ pub(super) fn check(keeper: &Keeper) -> Result<CheckReport, ArchiveError> {
     keeper.journal.scan(None, &mut on_frame, &mut |what| damage.push(what))?;
     report.snapshots = whole.len() as u64;
     report.damage.append(&mut damage);
+    report.damage.append(&mut keeper.journal.check_keys());
     let rows = keeper.view();
     // The rows still know what lay there.
     for row in rows.up(b"r", &keys::after(b"r")) {

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::archive::fold::shelf::Shelf;
-use crate::archive::{ArchiveError, Write};
+use crate::archive::{ArchiveError, Erasable, Write, subject_of};
 use crate::domain::event::{Event, Recorded, Stream};
-use crate::domain::ids::SnapshotId;
+use crate::domain::ids::{EntryId, SnapshotId};
 
 /// What is being written about.
 #[derive(Debug, Default)]
@@ -28,9 +28,24 @@ impl Touched {
         Self(HashSet::from([id.to_string()]))
     }
 
+    /// Everything that is erased.
+    pub(super) fn erased(what: &Erasable) -> Self {
+        let mut names =
+            HashSet::from([Stream::erasures(&what.connection).0, subject_of(&what.connection, &what.record)]);
+        names.extend(what.entries.iter().map(ToString::to_string));
+        names.extend(what.snapshots.iter().map(ToString::to_string));
+        names.extend(what.plans.iter().map(|id| Stream::plan(*id).0));
+        names.extend(what.jobs.iter().map(|id| Stream::job(*id).0));
+        Self(names)
+    }
+
     /// All of a write.
     pub(super) fn by(write: &Write) -> Self {
         let mut names = HashSet::new();
+        for snapshot in &write.snapshots {
+            // Its family must not be erased while something is sealed for it.
+            names.insert(subject_of(&snapshot.connection, &snapshot.of));
+        }
         for (stream, _, events) in &write.appends {
             names.insert(stream.0.clone());
             for event in events {
@@ -41,6 +56,10 @@ impl Touched {
                             names.insert(entry.snapshot.to_string());
                         }
                     }
+                    Event::PlanMade { plan, .. } => {
+                        names.extend(plan.steps.iter().map(|step| step.entry.to_string()));
+                    }
+                    Event::Reviewed { freed, .. } => names.extend(freed.iter().map(EntryId::to_string)),
                     Event::Settled { fates, .. } => names.extend(fates.iter().map(|(id, _)| id.to_string())),
                     Event::Applying { steps } => names.extend(steps.iter().map(|(_, id, _)| id.to_string())),
                     Event::Applied { items } => {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Durable, check};
+use crate::archive::audit::{self, Anchor, Anchors, AuditReport};
 use crate::archive::fold::keys;
 use crate::archive::fold::shelf::Shelf;
 use crate::archive::{
-    Archive, ArchiveError, Bin, CheckReport, EntryFilter, Ledger, OperationFilter, Page, Stats, Store, Write,
+    Act, Archive, ArchiveError, Bin, CheckReport, EntryFilter, Erasable, Ledger, OperationFilter, Page, Stats, Store,
+    Write,
 };
 use crate::domain::entry::{Entry, Operation};
 use crate::domain::event::{Event, Recorded, Stream};
@@ -29,6 +31,11 @@ impl Durable {
         ask: impl FnOnce(&Shelf) -> Result<T, ArchiveError> + Send + 'static,
     ) -> Result<T, ArchiveError> {
         let inner = Arc::clone(&self.inner);
+        // Without its thread it is a simulation, where everything happens on one.
+        #[cfg(test)]
+        if self.thread.is_none() {
+            return inner.ask(ask);
+        }
         by_itself(tokio::task::spawn_blocking(move || inner.ask(ask))).await
     }
 }
@@ -163,5 +170,23 @@ impl Store for Durable {
     async fn check(&self) -> Result<CheckReport, ArchiveError> {
         let keeper = Arc::clone(&self.inner.keeper);
         by_itself(tokio::task::spawn_blocking(move || check::check(&keeper))).await
+    }
+    async fn anchor(&self, since: Option<Anchor>) -> Result<Anchor, ArchiveError> {
+        // Read first: what the rows show is in the journal.
+        let ledger = self.stats().await?.last_seq;
+        let (keeper, at) = (Arc::clone(&self.inner.keeper), self.inner.clock.now());
+        let work = move || audit::anchor(&keeper.journal, since.as_ref(), ledger, at);
+        by_itself(tokio::task::spawn_blocking(work)).await
+    }
+    async fn verify(&self, anchors: Anchors) -> Result<AuditReport, ArchiveError> {
+        let keeper = Arc::clone(&self.inner.keeper);
+        by_itself(tokio::task::spawn_blocking(move || audit::verify(&keeper.journal, &anchors))).await
+    }
+    async fn erasable(&self, connection: &str, record: &RecordRef) -> Result<Erasable, ArchiveError> {
+        let (inner, connection, record) = (Arc::clone(&self.inner), connection.to_owned(), record.clone());
+        self.ask(move |shelf| inner.erasable(shelf, &connection, &record)).await
+    }
+    async fn erase(&self, what: &Erasable, act: Act) -> Result<Recorded, ArchiveError> {
+        to_the_end(Arc::clone(&self.inner).erase(what.clone(), act)).await
     }
 }

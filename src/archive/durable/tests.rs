@@ -10,13 +10,14 @@ use super::{Durable, Options, open_with};
 use crate::archive::contract::{jobs, made};
 use crate::archive::fold::keys;
 use crate::archive::fold::rows::{Changes, Rows};
+use crate::archive::index::truth;
 use crate::archive::{Archive, ArchiveError, Bin, Ledger, Store, journal};
 use crate::domain::entry::EntryState;
 use crate::domain::event::{Event, Stream};
 use crate::domain::ids::TokenId;
 use made::{all, deleted, one, snapshot, titles};
 
-fn options(dir: &Path) -> Options {
+pub(super) fn options(dir: &Path) -> Options {
     Options { dir: dir.to_owned(), key_file: None, key: None, min_free_bytes: 1, clock: made::clock() }
 }
 
@@ -219,7 +220,7 @@ async fn a_damaged_snapshot_is_named_and_others_stay() {
     drop(store);
     let segment = dir.path().join("journal/journal-00000001.seg");
     let mut bytes = fs::read(&segment).expect("read");
-    bytes[usize::try_from(place & 0xffff_ffff).expect("an offset") + 120] ^= 1;
+    bytes[truth::place(place).offset as usize + 120] ^= 1;
     fs::write(&segment, bytes).expect("written");
     let store = opened(dir.path());
     let report = store.check().await.expect("checked");

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use super::keys;
 use super::rows::{Frames, RecordRow, Rows, Staged, Stop, StreamRow, insert};
 use super::terms::Tokens;
-use super::{jobs, operations};
+use super::{erasing, jobs, operations};
 use crate::archive::ArchiveError;
 use crate::domain::event::{Event, Recorded};
 use crate::domain::ids::SnapshotId;
 use crate::domain::record::Snapshot;
+
+/// In the place of a frame: what lay there was erased.
+pub const ERASED: u64 = 0;
 
 /// What one write is added up with.
 pub struct Fold<'a> {
@@ -21,28 +24,51 @@ pub struct Fold<'a> {
     pub fresh: HashMap<SnapshotId, String>,
     /// Only asks whether the events may happen; what can be searched is left out.
     pub dry: bool,
+    /// It all happened long ago: what was erased since is met as erased from its beginning.
+    pub replay: bool,
 }
 
 impl<'a> Fold<'a> {
     /// Of one write.
     pub fn over(rows: &'a dyn Rows, frames: &'a dyn Frames) -> Self {
-        Self { rows: Staged::over(rows), frames, fresh: HashMap::new(), dry: false }
+        Self { rows: Staged::over(rows), frames, fresh: HashMap::new(), dry: false, replay: false }
     }
 
-    /// A snapshot was kept in the frame at `place`. Kept twice, the first frame counts.
-    pub fn snapshot(&mut self, id: SnapshotId, snapshot: &Snapshot, place: u64) -> Result<(), Stop> {
-        if self.rows.get(&keys::snapshot(&id))?.is_none() {
+    /// A snapshot was kept in the frame at `place`, sealed with the key in this slot. Kept twice, the first frame counts.
+    pub fn snapshot(&mut self, id: SnapshotId, snapshot: &Snapshot, place: u64, slot: Option<u32>) -> Result<(), Stop> {
+        let fresh = self.rows.read::<u64>(&keys::snapshot(&id))?.is_none_or(|place| place == ERASED);
+        if fresh {
             self.rows.put(keys::snapshot(&id), &place);
-            if !self.dry {
-                let key = keys::record(&snapshot.connection, &snapshot.of);
-                let mut row: RecordRow = self.rows.read(&key)?.unwrap_or_default();
-                insert(&mut row.snapshots, place);
-                self.rows.put(key, &row);
-            }
         }
         if !self.dry {
+            let key = keys::record(&snapshot.connection, &snapshot.of);
+            let mut row: RecordRow = self.rows.read(&key)?.unwrap_or_default();
+            if fresh {
+                insert(&mut row.snapshots, place);
+            }
+            if let Some(slot) = slot {
+                insert(&mut row.slots, slot.into());
+            }
+            self.rows.put(key, &row);
             self.fresh.insert(id, Tokens::of(snapshot).text());
         }
+        Ok(())
+    }
+
+    /// A snapshot with this half of an address was kept, and erased since.
+    pub fn gone(&mut self, half: &[u8; 16]) -> Result<(), Stop> {
+        if self.rows.get(&keys::snapshot_half(half))?.is_none() {
+            self.rows.put(keys::snapshot_half(half), &ERASED);
+        }
+        Ok(())
+    }
+
+    /// Values of an event are sealed with the key in this slot.
+    pub fn sealed(&mut self, recorded: &Recorded, slot: u32) -> Result<(), Stop> {
+        let key = keys::slots(&recorded.stream.0);
+        let mut slots: Vec<u64> = self.rows.read(&key)?.unwrap_or_default();
+        insert(&mut slots, slot.into());
+        self.rows.put(key, &slots);
         Ok(())
     }
 
@@ -78,23 +104,35 @@ impl<'a> Fold<'a> {
             Event::Captured { .. } => operations::captured(self, recorded, stream, place),
             Event::Settled { fates, answer, state } => operations::settled(self, stream, fates, *answer, *state),
             Event::Undone { .. } => operations::undone(self, stream),
+            Event::Reviewed { freed, .. } => operations::freed(self, freed),
             Event::JobQueued { .. } => jobs::queued(self, recorded, stream),
             Event::JobMoved { to, reason } => jobs::moved(self, stream, *to, reason.clone()),
             Event::Applying { steps } => jobs::applying(self, stream, steps),
             Event::Applied { items } => jobs::applied(self, stream, items, place),
             Event::Reported { .. } => jobs::reported(self, stream, place),
+            Event::Erased(erased) => erasing::erased(self, erased),
+            Event::PlanMade { plan, .. } => erasing::may_be_planned(self, plan),
             Event::Forwarding
-            | Event::PlanMade { .. }
+            | Event::Told { .. }
+            | Event::Asked { .. }
+            | Event::ChangedAfterSnapshot { .. }
+            | Event::Withheld { .. }
             | Event::LinkWaits { .. }
             | Event::TokenIssued { .. }
             | Event::TokenRevoked { .. }
+            | Event::HoldPlaced { .. }
+            | Event::HoldReleased { .. }
+            | Event::RetentionMarked { .. }
+            | Event::RetentionDropped { .. }
+            | Event::AccessGranted { .. }
             | Event::Refused { .. } => Ok(()),
         }
     }
 
     /// A snapshot was dropped, by the frame at `by`: nothing of it stays in any row. One kept later stays.
     pub fn forgotten(&mut self, id: &SnapshotId, by: u64) -> Result<(), Stop> {
-        let Some(place) = self.rows.read::<u64>(&keys::snapshot(id))?.filter(|place| *place < by) else {
+        let kept = |place: &u64| *place < by && *place != ERASED;
+        let Some(place) = self.rows.read::<u64>(&keys::snapshot(id))?.filter(kept) else {
             return Ok(());
         };
         self.rows.take(keys::snapshot(id));
@@ -117,9 +155,10 @@ impl<'a> Fold<'a> {
         operations::forgotten(self, &entries, place)
     }
 
-    /// Frame of a snapshot that was kept and not dropped.
+    /// Frame of a snapshot that was kept and not dropped; of one that was erased since, [`ERASED`].
     pub(super) fn place_of(&self, id: &SnapshotId) -> Result<Option<u64>, Stop> {
-        Ok(self.rows.read(&keys::snapshot(id))?)
+        let place = self.rows.read(&keys::snapshot(id))?;
+        Ok(place.filter(|place| self.replay || *place != ERASED))
     }
 
     /// What a snapshot can be found by, of this write or kept before.
@@ -129,7 +168,7 @@ impl<'a> Fold<'a> {
         }
         match self.frames.snapshot(place) {
             Ok((_, snapshot)) => Ok(Some(Tokens::of(&snapshot).text())),
-            Err(ArchiveError::Damaged { .. }) => Ok(None),
+            Err(ArchiveError::Damaged { .. } | ArchiveError::NotFound(_)) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

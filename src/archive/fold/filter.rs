@@ -1,10 +1,17 @@
 //! What the search text of some entries cannot be found by: a Bloom filter of beginnings.
 
-/// Beginnings that are in the filter, in characters.
-const LENGTHS: [usize; 4] = [4, 6, 8, 12];
+use std::collections::BTreeSet;
+
+/// Beginnings that are in the filter, in characters. The longest tells e-mails apart.
+const LENGTHS: [usize; 5] = [4, 6, 8, 12, 18];
 /// Bits for each beginning; about 1 % of the others pass.
 const BITS: usize = 10;
 const PROBES: u64 = 5;
+/// Beginnings of one text that are also in the filter by twos, so that two common words that seldom meet rule a page
+/// out. A text with more of them says so instead.
+const PAIRED: usize = 8;
+/// Characters of a beginning in a pair.
+const SHORT: usize = LENGTHS[0];
 
 /// The kinds of tokens; each token of a search text follows one of these.
 pub(super) const WORD: char = '\u{1}';
@@ -12,6 +19,8 @@ pub(super) const WORD: char = '\u{1}';
 pub(super) const PHONE: char = '\u{2}';
 /// An old id.
 pub(super) const ID: char = '\u{3}';
+/// Two beginnings of one text; not in texts, only in filters.
+const PAIR: char = '\u{4}';
 
 /// A filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +31,11 @@ impl Filter {
     pub fn of<'a>(texts: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut hashes = Vec::new();
         for text in texts.filter_map(|text| std::str::from_utf8(text).ok()) {
+            let mut shorts = BTreeSet::new();
             for (token, kind) in text.split([WORD, PHONE, ID]).skip(1).zip(kinds(text)) {
+                if kind != PHONE {
+                    shorts.extend(beginning(token, SHORT));
+                }
                 if kind == ID {
                     hashes.push(hash(kind, token));
                 } else {
@@ -30,6 +43,13 @@ impl Filter {
                         .extend(LENGTHS.iter().filter_map(|length| beginning(token, *length)).map(|it| hash(kind, it)));
                 }
             }
+            if shorts.len() > PAIRED {
+                hashes.push(hash(PAIR, ""));
+                continue;
+            }
+            let pairs =
+                shorts.iter().enumerate().flat_map(|(at, one)| shorts.iter().skip(at + 1).map(|two| (*one, *two)));
+            hashes.extend(pairs.map(|(one, two)| both(one, two)));
         }
         hashes.sort_unstable();
         hashes.dedup();
@@ -50,6 +70,11 @@ impl Filter {
     /// As bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Whether one text may have both beginnings, which [`pairs`] gave.
+    pub fn may_both(&self, pair: u64) -> bool {
+        self.may(pair) || self.may(hash(PAIR, ""))
     }
 
     /// Whether something with this hash may be among the texts.
@@ -81,6 +106,20 @@ pub(super) fn probe(kind: char, start: &str) -> Option<u64> {
         return Some(hash(kind, start));
     }
     LENGTHS.iter().rev().find_map(|length| beginning(start, *length)).map(|start| hash(kind, start))
+}
+
+/// What to ask the filter for texts that hold all of these words or whole ids: by twos. Words that are too short, and
+/// those that begin alike, tell nothing.
+pub(super) fn pairs(words: &[&str]) -> Vec<u64> {
+    let shorts: BTreeSet<&str> = words.iter().filter_map(|word| beginning(word, SHORT)).collect();
+    let shorts: Vec<&str> = shorts.into_iter().collect();
+    let rest = |at: usize| shorts[at + 1..].iter();
+    shorts.iter().enumerate().flat_map(|(at, one)| rest(at).map(|two| both(one, two))).collect()
+}
+
+/// `one` comes before `two`.
+fn both(one: &str, two: &str) -> u64 {
+    hash(PAIR, &format!("{one}{PAIR}{two}"))
 }
 
 /// FNV-1a, mixed once more; the filter lies sealed, so it tells nothing.

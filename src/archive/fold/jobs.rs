@@ -61,6 +61,10 @@ pub(super) fn applying(fold: &mut Fold, stream: u64, steps: &[(u32, EntryId, boo
     }
     for (_, entry, _) in steps.iter().filter(|(_, _, root)| *root) {
         operations::change(fold, *entry, &EntryEvent::Applying, |_| {})?;
+        let number = operations::numbered(fold, *entry)?;
+        if operations::find(fold, number)?.state == EntryState::Restoring {
+            fold.rows.put(keys::restorer(number), &stream);
+        }
     }
     Ok(())
 }
@@ -79,7 +83,7 @@ pub(super) fn applied(fold: &mut Fold, stream: u64, items: &[Item], place: u64) 
             continue;
         }
         if item.root {
-            came_back(fold, item)?;
+            came_back(fold, stream, item)?;
         }
         if item.state != ItemState::Failed
             && let Some(new) = &item.restored_as
@@ -100,10 +104,14 @@ fn counter(job: &mut Job, state: ItemState) -> &mut u64 {
     }
 }
 
-fn came_back(fold: &mut Fold, item: &Item) -> Result<(), Stop> {
-    let now = operations::find(fold, operations::numbered(fold, item.entry)?)?;
+fn came_back(fold: &mut Fold, stream: u64, item: &Item) -> Result<(), Stop> {
+    let number = operations::numbered(fold, item.entry)?;
+    let now = operations::find(fold, number)?;
+    let is_mine = now.state == EntryState::Restoring && fold.rows.number(&keys::restorer(number))? == stream;
     let reason = item.reason.clone();
     match item.state {
+        // Another job is at it, and may have made it: that this one has not says nothing.
+        ItemState::Failed | ItemState::Skipped if now.state == EntryState::Restoring && !is_mine => Ok(()),
         // Said once more, after reading back.
         ItemState::Done if now.state == EntryState::Restored && now.restored_as == item.restored_as => Ok(()),
         ItemState::Done => {
@@ -115,7 +123,7 @@ fn came_back(fold: &mut Fold, item: &Item) -> Result<(), Stop> {
         }
         ItemState::Failed => operations::change(fold, item.entry, &EntryEvent::Failed, |row| row.reason = reason),
         // Nothing was made: what was about to be goes back to where it was.
-        ItemState::Skipped if now.state == EntryState::Restoring => {
+        ItemState::Skipped if is_mine => {
             operations::change(fold, item.entry, &EntryEvent::Failed, |row| row.reason = reason)
         }
         ItemState::Skipped => Ok(()),

@@ -87,6 +87,10 @@ pub fn entry_in(state: EntryState, number: u64) -> Vec<u8> {
 pub fn few_entries(state: EntryState) -> bool {
     matches!(state, EntryState::Unknown | EntryState::Restoring | EntryState::NeedsReview)
 }
+/// The job, by the number of its stream, that an entry waits for while it is `restoring`.
+pub fn restorer(entry: u64) -> Vec<u8> {
+    join(&[b"w", &six(entry)])
+}
 /// What there is of one record.
 pub fn record(connection: &str, record: &RecordRef) -> Vec<u8> {
     join(&[b"r", connection.as_bytes(), b"\0", record.to_string().as_bytes()])
@@ -100,6 +104,14 @@ pub const TEXTS: &[u8] = b"q";
 /// Snapshot -> frame. Half of the address tells snapshots apart as well as all of it.
 pub fn snapshot(id: &SnapshotId) -> Vec<u8> {
     join(&[b"h", &id.0[..16]])
+}
+/// The same, by that half.
+pub fn snapshot_half(half: &[u8; 16]) -> Vec<u8> {
+    join(&[b"h", half])
+}
+/// Slots of the key ring that seal the values of a stream.
+pub fn slots(stream: &str) -> Vec<u8> {
+    join(&[b"y", stream.as_bytes()])
 }
 /// A job, by the number of its stream.
 pub fn job(number: u64) -> Vec<u8> {

@@ -12,6 +12,7 @@
 //! | [`apply`] | one event, or one snapshot kept or dropped -> changes |
 //! | `operations` | captured, settled, undone |
 //! | `jobs` | queued, moved, applying, applied |
+//! | `erasing` | what goes with a record, and what stays |
 //! | `idmap` | old id -> new id |
 //! | [`terms`] | what an entry can be found by |
 //! | [`filter`] | which texts cannot match, at a glance |
@@ -19,6 +20,7 @@
 //! | `search` | lists of few, merged |
 
 pub mod apply;
+mod erasing;
 pub mod filter;
 mod idmap;
 mod jobs;

@@ -1,6 +1,6 @@
 //! Captured, settled, undone; and what that makes of entries.
 
-use super::apply::Fold;
+use super::apply::{ERASED, Fold};
 use super::keys;
 use super::rows::{EntryRow, OperationRow, RecordRow, Stop, insert};
 use crate::domain::delete::Fate;
@@ -23,7 +23,7 @@ pub(super) fn captured(fold: &mut Fold, recorded: &Recorded, stream: u64, place:
         return Err(Stop::Illegal(format!("an operation has at most {} entries", keys::ENTRIES)));
     }
     let first = keys::first_entry(recorded.seq);
-    let mut next = first;
+    let (mut next, mut there) = (first, 0);
     for entry in entries {
         if fold.rows.get(&keys::entry_id(entry.id))?.is_some() {
             return Err(Stop::Illegal(format!("entry {} was captured before", entry.id)));
@@ -32,10 +32,11 @@ pub(super) fn captured(fold: &mut Fold, recorded: &Recorded, stream: u64, place:
             return Err(Stop::Illegal(format!("entry {}: its snapshot is not in the archive", entry.id)));
         };
         fold.rows.put(keys::entry_id(entry.id), &next);
+        let erased = snapshot == ERASED;
         let row = EntryRow {
             operation: stream,
             id: entry.id,
-            state: EntryState::Unknown,
+            state: if erased { EntryState::Erased } else { EntryState::Unknown },
             connection: connection.clone(),
             record: entry.record.clone(),
             snapshot,
@@ -45,7 +46,7 @@ pub(super) fn captured(fold: &mut Fold, recorded: &Recorded, stream: u64, place:
         };
         fold.rows.put(keys::entry(next), &row);
         if !fold.dry {
-            if let Some(text) = fold.text_of(&entry.snapshot, snapshot)? {
+            if !erased && let Some(text) = fold.text_of(&entry.snapshot, snapshot)? {
                 fold.rows.set(keys::text(next), Some(text.into_bytes()));
             }
             let key = keys::record(connection, &entry.record);
@@ -53,10 +54,13 @@ pub(super) fn captured(fold: &mut Fold, recorded: &Recorded, stream: u64, place:
             insert(&mut known.entries, next);
             fold.rows.put(key, &known);
         }
-        fold.rows.mark(keys::entry_in(row.state, next));
+        if !erased {
+            fold.rows.mark(keys::entry_in(row.state, next));
+            there += 1;
+        }
         next += 1;
     }
-    fold.rows.count(keys::IN_BIN, (next - first).cast_signed())?;
+    fold.rows.count(keys::IN_BIN, there)?;
     let row = OperationRow {
         place,
         state: OperationState::Open,
@@ -147,13 +151,19 @@ pub(super) fn change(
 
 fn change_at(fold: &mut Fold, number: u64, event: &EntryEvent, more: impl FnOnce(&mut EntryRow)) -> Result<(), Stop> {
     let mut row = find(fold, number)?;
+    if fold.replay && row.state == EntryState::Erased {
+        return Ok(());
+    }
     let to = row.state.next(event)?;
     more(&mut row);
     put(fold, number, row, to)
 }
 
-fn put(fold: &mut Fold, number: u64, mut row: EntryRow, to: EntryState) -> Result<(), Stop> {
+pub(super) fn put(fold: &mut Fold, number: u64, mut row: EntryRow, to: EntryState) -> Result<(), Stop> {
     if row.state != to {
+        if row.state == EntryState::Restoring {
+            fold.rows.take(keys::restorer(number));
+        }
         if keys::few_entries(row.state) {
             fold.rows.take(keys::entry_in(row.state, number));
         }
@@ -169,6 +179,11 @@ fn put(fold: &mut Fold, number: u64, mut row: EntryRow, to: EntryState) -> Resul
     row.state = to;
     fold.rows.put(keys::entry(number), &row);
     Ok(())
+}
+
+/// A person has found that nothing was made of these entries: they lie in the bin as before.
+pub(super) fn freed(fold: &mut Fold, entries: &[EntryId]) -> Result<(), Stop> {
+    entries.iter().try_for_each(|entry| change(fold, *entry, &EntryEvent::Freed, |row| row.reason = None))
 }
 
 /// The snapshot at `place`, which some of these entries have, was dropped. Without it they cannot come back; a restored

@@ -42,7 +42,7 @@ pub trait Rows {
 pub trait Frames {
     /// An event.
     fn event(&self, place: u64) -> Result<Recorded, ArchiveError>;
-    /// A snapshot and its address, which is verified.
+    /// A snapshot and its address, which is verified. [`ArchiveError::NotFound`] if it was erased.
     fn snapshot(&self, place: u64) -> Result<(SnapshotId, Snapshot), ArchiveError>;
 }
 
@@ -207,15 +207,18 @@ pub struct RecordRow {
     pub entries: Vec<u64>,
     /// Frames of its snapshots.
     pub snapshots: Vec<u64>,
+    /// Slots of the key ring that seal them.
+    pub slots: Vec<u64>,
 }
 
 impl Value for RecordRow {
     fn pack(&self, out: &mut Vec<u8>) {
         self.entries.pack(out);
         self.snapshots.pack(out);
+        self.slots.pack(out);
     }
     fn unpack(bytes: &mut &[u8]) -> Option<Self> {
-        Some(Self { entries: Vec::unpack(bytes)?, snapshots: Vec::unpack(bytes)? })
+        Some(Self { entries: Vec::unpack(bytes)?, snapshots: Vec::unpack(bytes)?, slots: Vec::unpack(bytes)? })
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::apply::ERASED;
 use super::idmap;
 use super::keys;
 use super::operations::in_bin;
@@ -25,7 +26,7 @@ const ALL: u64 = (1 << 48) - 1;
 
 /// Rows and frames of one moment.
 pub struct Shelf<'a> {
-    rows: &'a dyn Rows,
+    pub(super) rows: &'a dyn Rows,
     frames: &'a dyn Frames,
     /// Entries of one operation stand together in lists; its row and its event are read once.
     seen: RefCell<HashMap<u64, Rc<Recorded>>>,
@@ -69,7 +70,7 @@ impl<'a> Shelf<'a> {
             place => match self.frames.snapshot(place) {
                 Ok(found) => Some(found),
                 // The list goes on without its name; asking for the snapshot itself says what is damaged.
-                Err(ArchiveError::Damaged { .. }) => None,
+                Err(ArchiveError::Damaged { .. } | ArchiveError::NotFound(_)) => None,
                 Err(error) => return Err(error),
             },
         };
@@ -103,7 +104,8 @@ impl<'a> Shelf<'a> {
     /// Snapshot by address.
     pub fn snapshot(&self, id: &SnapshotId) -> Result<Snapshot, ArchiveError> {
         let missing = || ArchiveError::NotFound(format!("snapshot {id}"));
-        let place = read::<u64>(self.rows, &keys::snapshot(id))?.ok_or_else(missing)?;
+        let place =
+            read::<u64>(self.rows, &keys::snapshot(id))?.filter(|place| *place != ERASED).ok_or_else(missing)?;
         let (found, snapshot) = self.frames.snapshot(place)?;
         if found != *id {
             return Err(wrong(&format!("snapshot {id}")));
@@ -118,7 +120,7 @@ impl<'a> Shelf<'a> {
         for place in row.snapshots.into_iter().rev() {
             match self.frames.snapshot(place) {
                 Ok((id, _)) => found.push(id),
-                Err(ArchiveError::Damaged { .. }) => {}
+                Err(ArchiveError::Damaged { .. } | ArchiveError::NotFound(_)) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::filter::{Filter, ID, PHONE, WORD, probe};
+use super::filter::{Filter, ID, PHONE, WORD, pairs, probe};
 use crate::domain::record::Snapshot;
 
 /// Fewer digits at its end than this do not tell a phone number.
@@ -115,13 +115,18 @@ impl Query {
                 phone,
             }
         });
-        Needles(needles.collect())
+        // What may also be a phone number need not be among the words.
+        let words: Vec<&str> = self.0.iter().filter(|it| it.phone.is_empty()).map(|it| it.word.as_str()).collect();
+        Needles { all: needles.collect(), pairs: pairs(&words) }
     }
 }
 
 /// A query, ready to be compared with many texts.
 #[derive(Clone, Debug)]
-pub struct Needles(Vec<Needle>);
+pub struct Needles {
+    all: Vec<Needle>,
+    pairs: Vec<u64>,
+}
 
 #[derive(Clone, Debug)]
 struct Needle {
@@ -135,7 +140,7 @@ struct Needle {
 impl Needles {
     /// Whether entries with this text match.
     pub fn matches(&self, text: &str) -> bool {
-        self.0.iter().all(|needle| {
+        self.all.iter().all(|needle| {
             text.ends_with(needle.id.as_str())
                 || text.contains(needle.word.as_str())
                 || needle.phone.as_ref().is_some_and(|(phone, _)| text.contains(phone.as_str()))
@@ -144,10 +149,11 @@ impl Needles {
 
     /// Whether an entry among those of the filter may match.
     pub fn may(&self, filter: &Filter) -> bool {
-        self.0.iter().all(|needle| {
+        let each = self.all.iter().all(|needle| {
             let phone = needle.phone.as_ref().and_then(|(_, probe)| *probe);
             needle.blind || needle.probes.iter().copied().chain(phone).any(|probe| filter.may(probe))
-        })
+        });
+        each && self.pairs.iter().all(|pair| filter.may_both(*pair))
     }
 }
 
@@ -172,7 +178,31 @@ mod tests {
         for q in ["boris", "200", "annas", "7654321", "anna boris"] {
             assert!(!Query::parse(q).needles().matches(&text), "{q}");
         }
+        // Words that are there, but in different texts.
+        let texts = ["\u{1}anna\u{1}serova\u{3}1", "\u{1}boris\u{1}kranova\u{3}2001"];
+        let filter = Filter::of(texts.iter().map(|text| text.as_bytes()));
+        for (q, may) in [("anna serova", true), ("anna kran", false), ("kran 2001", true), ("anna bor", true)] {
+            assert_eq!(Query::parse(q).needles().may(&filter), may, "{q}");
+        }
         let others = (0..1_000).filter(|n| Query::parse(&format!("other{n}")).needles().may(&filter)).count();
         assert!(others < 100, "{others}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_that_matches_is_passed_over(
+            texts in proptest::collection::vec(("[ab]{3,6}( [abй1]{3,6}){0,9}", "[ab]{0,2}[0-9ab]{3,5}"), 1..6),
+            q in "[abй1]{2,5}( [ab1й]{2,5}){0,3}",
+        ) {
+            let texts: Vec<String> = texts
+                .into_iter()
+                .map(|(words, id)| Tokens { words: words_of(&words).collect(), phones: BTreeSet::new(), id }.text())
+                .collect();
+            let filter = Filter::of(texts.iter().map(String::as_bytes));
+            let needles = Query::parse(&q).needles();
+            if texts.iter().any(|text| needles.matches(text)) {
+                proptest::prop_assert!(needles.may(&filter));
+            }
+        }
     }
 }

@@ -33,8 +33,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What one frame says.
 #[derive(Debug)]
 pub(crate) enum Told {
-    Event(Recorded),
-    Snapshot(SnapshotId, Snapshot),
+    /// And the slot of the key that seals its values, if it has any.
+    Event(Recorded, Option<u32>),
+    Snapshot(SnapshotId, Snapshot, u32),
+    /// A snapshot that was erased: half of its address.
+    Gone([u8; 16]),
     Forgotten(SnapshotId),
 }
 
@@ -42,8 +45,14 @@ impl Told {
     /// Adds it up.
     pub(crate) fn tell(&self, fold: &mut Fold, place: u64) -> Result<(), Stop> {
         match self {
-            Self::Event(recorded) => fold.event(recorded, place),
-            Self::Snapshot(id, snapshot) => fold.snapshot(*id, snapshot, place),
+            Self::Event(recorded, slot) => {
+                if let Some(slot) = slot {
+                    fold.sealed(recorded, *slot)?;
+                }
+                fold.event(recorded, place)
+            }
+            Self::Snapshot(id, snapshot, slot) => fold.snapshot(*id, snapshot, place, Some(*slot)),
+            Self::Gone(half) => fold.gone(half),
             Self::Forgotten(id) => fold.forgotten(id, place),
         }
     }
@@ -212,13 +221,19 @@ impl Keeper {
                     continue;
                 }
             }
+            // A loss of what sled holds in memory costs reading that much of the journal again.
+            let move_on = || self.move_on().and_then(|()| Table::flush(&self.table.handle()));
             if self.caught_up().is_ok()
-                && let Err(error) = guarded(|| self.move_on())
+                && let Err(error) = guarded(move_on)
             {
                 self.spoil(&error);
             }
         }
-        // sled's flush was seen to wait for ever. What it does not write is read from the journal again.
+        // A flush of a sled in which something failed waits for ever, and keeps a lock of all sleds of this process
+        // while it does. What is not written is read from the journal again.
+        if self.caught_up().is_err() {
+            return self.table.abandon();
+        }
         let (done, waiting) = std::sync::mpsc::channel();
         let table = self.table.handle();
         let flushed = std::thread::Builder::new().name("archive-flush".to_owned()).spawn(move || {
@@ -226,8 +241,8 @@ impl Keeper {
             drop(table);
             let _ = done.send(());
         });
-        if flushed.is_ok() {
-            let _ = waiting.recv_timeout(CLOSE);
+        if flushed.is_ok() && waiting.recv_timeout(CLOSE).is_err() {
+            self.table.abandon();
         }
     }
 
@@ -238,7 +253,10 @@ impl Keeper {
             let begun = self.begun();
             // Up to the earliest commit that is still on its way.
             let place = begun.at.values().min().copied().unwrap_or_else(|| truth::number(self.journal.end()));
-            (self.overlay.held(), Head { version: VERSION, journal: self.name.clone(), place })
+            (
+                self.overlay.held(),
+                Head { version: VERSION, journal: self.name.clone(), place, slot: self.table.slot.into() },
+            )
         };
         if last.changes == 0 {
             return Ok(());

@@ -11,10 +11,11 @@ use crate::archive::ArchiveError;
 use crate::archive::fold::apply::Fold;
 use crate::archive::fold::keys;
 use crate::archive::fold::rows::Stop;
-use crate::archive::journal::{Frame, Journal, Kind};
+use crate::archive::journal::{Frame, Inner, Journal, Kind};
+use crate::domain::event::Event;
 
 /// Changes that are added up before they are written.
-const CHANGES: usize = 1 << 17;
+const CHANGES: usize = 1 << 16;
 const CHANGES_ANEW: usize = 1 << 18;
 /// Frames that go from the thread that reads to the one that adds up, at once; and how often.
 const FRAMES: usize = 128;
@@ -36,6 +37,18 @@ pub(crate) struct Origin<'a> {
     pub journal: &'a Journal,
     pub name: &'a str,
     pub secret: &'a [u8; 32],
+}
+
+impl Origin<'_> {
+    /// The secret of an index, and the slot of the key ring it hangs on: with that key all its pages are unreadable,
+    /// also those that sled has only forgotten.
+    fn secret_of(&self, slot: Option<u32>) -> Result<(u32, [u8; 32]), ArchiveError> {
+        let slot = slot.map_or_else(|| self.journal.fresh_slot(), Ok)?;
+        let half = self.journal.secret_of(slot);
+        let half =
+            half.ok_or_else(|| ArchiveError::Invalid("its key was destroyed when a record was erased".into()))?;
+        Ok((slot, blake3::derive_key("crm-undo 2026 index pages", &[*self.secret, half].concat())))
+    }
 }
 
 /// There if the rows were found wrong while they were in use.
@@ -68,7 +81,15 @@ pub(crate) fn open(dir: &Path, origin: &Origin) -> Result<(Table, Opened), Archi
 }
 
 fn attempt(dir: &Path, origin: &Origin, anew: bool) -> Result<(Table, Opened), ArchiveError> {
-    let table = Table::open(dir, origin.secret)?;
+    let table = Table::open(dir, &|slot| origin.secret_of(slot))?;
+    let done = guarded(|| filled(&table, origin, anew));
+    if done.is_err() {
+        table.abandon();
+    }
+    Ok((table, done?))
+}
+
+fn filled(table: &Table, origin: &Origin, anew: bool) -> Result<Opened, ArchiveError> {
     table.redo()?;
     let from = match table.head()? {
         Some(head) if head.version == VERSION && head.journal == origin.name => Some(head.place),
@@ -76,10 +97,10 @@ fn attempt(dir: &Path, origin: &Origin, anew: bool) -> Result<(Table, Opened), A
         None if anew => None,
         None => return Err(ArchiveError::Invalid("the index was never finished".to_owned())),
     };
-    table.anew(true);
-    let opened = catch_up(&table, origin, from)?;
+    table.anew(from.is_none());
+    let opened = catch_up(table, origin, from)?;
     table.anew(false);
-    Ok((table, opened))
+    Ok(opened)
 }
 
 fn catch_up(table: &Table, origin: &Origin, from: Option<u64>) -> Result<Opened, ArchiveError> {
@@ -89,6 +110,7 @@ fn catch_up(table: &Table, origin: &Origin, from: Option<u64>) -> Result<Opened,
     }
     let mut opened = Opened::default();
     let mut fold = Fold::over(table, origin.journal);
+    fold.replay = true;
     let most = if from.is_none() { CHANGES_ANEW } else { CHANGES };
     let (sender, frames) = sync_channel(AHEAD);
     std::thread::scope(|scope| {
@@ -97,7 +119,10 @@ fn catch_up(table: &Table, origin: &Origin, from: Option<u64>) -> Result<Opened,
             opened.caught_up += 1;
             let place = truth::number(frame.place);
             match Told::read(&frame) {
-                Ok(told) => replay(&mut fold, place, &told, &mut opened.damage)?,
+                Ok(told) => {
+                    finish(&told, origin.journal)?;
+                    replay(&mut fold, place, &told, &mut opened.damage)?;
+                }
                 Err(error) => opened.damage.push(error.to_string()),
             }
             if fold.rows.changes.len() >= most {
@@ -107,7 +132,7 @@ fn catch_up(table: &Table, origin: &Origin, from: Option<u64>) -> Result<Opened,
                 match from {
                     None => table.build(&changes)?,
                     // This frame comes again if the process ends here, and changes nothing then.
-                    Some(_) => table.apply(&changes, &head(origin, place))?,
+                    Some(_) => table.apply(&changes, &head(origin, table, place))?,
                 }
             }
         }
@@ -117,12 +142,23 @@ fn catch_up(table: &Table, origin: &Origin, from: Option<u64>) -> Result<Opened,
         opened.damage = damage;
         Ok::<_, ArchiveError>(())
     })?;
-    table.apply(&fold.rows.changes, &head(origin, end))?;
+    table.apply(&fold.rows.changes, &head(origin, table, end))?;
     Ok(opened)
 }
 
-fn head(origin: &Origin, place: u64) -> Head {
-    Head { version: VERSION, journal: origin.name.to_owned(), place }
+fn head(origin: &Origin, table: &Table, place: u64) -> Head {
+    Head { version: VERSION, journal: origin.name.to_owned(), place, slot: table.slot.into() }
+}
+
+/// An erasure is one as soon as it is in the journal; a process that died then has not destroyed the keys.
+fn finish(told: &Told, journal: &Journal) -> Result<(), ArchiveError> {
+    match told {
+        Told::Event(recorded, _) => match &recorded.event {
+            Event::Erased(erased) => journal.destroy(&erased.slots),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 /// Reads the journal; what is damaged is returned at the end.
@@ -141,8 +177,8 @@ fn read(journal: &Journal, from: Option<u64>, to: &SyncSender<Vec<Frame>>) -> Re
     Ok(damage)
 }
 
-fn replay(fold: &mut Fold, place: u64, told: &Told, damage: &mut Vec<String>) -> Result<(), ArchiveError> {
-    if let Told::Event(recorded) = told
+pub(crate) fn replay(fold: &mut Fold, place: u64, told: &Told, damage: &mut Vec<String>) -> Result<(), ArchiveError> {
+    if let Told::Event(recorded, _) = told
         && fold.rows.get(&keys::audit(recorded.seq))?.is_some()
     {
         return Ok(());
@@ -161,11 +197,18 @@ impl Told {
     /// What a frame says.
     pub(crate) fn read(frame: &Frame) -> Result<Self, ArchiveError> {
         Ok(match frame.kind {
-            Kind::Event => Self::Event(truth::event(frame)?),
-            Kind::Snapshot => {
-                let (id, snapshot) = truth::snapshot(frame)?;
-                Self::Snapshot(id, snapshot)
+            Kind::Event => {
+                let slot = if let Inner::Open(slot, _) = frame.inner { Some(slot) } else { None };
+                Self::Event(truth::event(frame)?, slot)
             }
+            Kind::Snapshot => match (&frame.inner, frame.body.as_slice().try_into()) {
+                (Inner::Erased(_), Ok(half)) => Self::Gone(half),
+                (Inner::Open(slot, _), _) => {
+                    let (id, snapshot) = truth::snapshot(frame)?;
+                    Self::Snapshot(id, snapshot, *slot)
+                }
+                _ => truth::snapshot(frame).map(|(id, snapshot)| Self::Snapshot(id, snapshot, 0))?,
+            },
             Kind::Forgotten => Self::Forgotten(truth::forgotten(frame)?),
         })
     }

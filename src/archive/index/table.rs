@@ -23,8 +23,6 @@ const CACHE: u64 = 16 << 20;
 /// Bytes of pages kept in memory: in use, and while the rows are made anew.
 const PAGES: usize = 20 << 20;
 const PAGES_ANEW: usize = 64 << 20;
-/// How often sled writes what it holds in memory. A loss of it costs reading that much of the journal again.
-const WRITE_MS: u64 = 1_000;
 
 /// Which journal the rows are of, and how far they are.
 const HEAD: &[u8] = b"!head";
@@ -33,7 +31,7 @@ const PAGE: u8 = b'p';
 const FILTER: u8 = b'f';
 
 /// Layout of the rows; another number means: rebuild.
-pub(crate) const VERSION: u64 = 2;
+pub(crate) const VERSION: u64 = 5;
 
 /// The head row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +40,8 @@ pub(crate) struct Head {
     pub journal: String,
     /// Every frame before this place is in the rows.
     pub place: u64,
+    /// Slot of the key ring that the pages hang on.
+    pub slot: u64,
 }
 
 impl Value for Head {
@@ -49,18 +49,29 @@ impl Value for Head {
         self.version.pack(out);
         self.journal.pack(out);
         self.place.pack(out);
+        self.slot.pack(out);
     }
     fn unpack(bytes: &mut &[u8]) -> Option<Self> {
-        Some(Self { version: u64::unpack(bytes)?, journal: String::unpack(bytes)?, place: u64::unpack(bytes)? })
+        Some(Self {
+            version: u64::unpack(bytes)?,
+            journal: String::unpack(bytes)?,
+            place: u64::unpack(bytes)?,
+            slot: u64::unpack(bytes)?,
+        })
     }
 }
 
 /// First keys of all pages, and what each cannot have.
 pub(super) type Fences = BTreeMap<Vec<u8>, Option<Arc<Filter>>>;
 
+/// The secret that hangs on a slot of the key ring; of a fresh one without.
+pub(crate) type SecretOf<'a> = &'a dyn Fn(Option<u32>) -> Result<(u32, [u8; 32]), ArchiveError>;
+
 /// Rows in sled.
 #[derive(Debug)]
 pub(crate) struct Table {
+    /// Slot of the key ring that the pages hang on.
+    pub slot: u32,
     db: sled::Db,
     seal: Seal,
     /// Held while a page is read, and while pages are exchanged: what is read is always whole.
@@ -95,12 +106,31 @@ fn named(kind: u8, first: &[u8]) -> Vec<u8> {
     [&[kind], first].concat()
 }
 
+/// A sled in which something failed or panicked may wait for ever when it is flushed, and dropping it flushes: what it
+/// holds is not needed, and its memory is given back when the process ends.
+fn abandon(db: sled::Db) {
+    std::mem::forget(db);
+}
+
 impl Table {
-    /// Opens sled; it may panic.
-    pub(crate) fn open(dir: &Path, secret: &[u8; 32]) -> Result<Self, ArchiveError> {
-        let config = sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(Some(WRITE_MS));
+    /// Opens sled; it may panic. `secret_of` gives the secret that hangs on the slot of the head, or a fresh one.
+    pub(crate) fn open(dir: &Path, secret_of: SecretOf) -> Result<Self, ArchiveError> {
+        // sled's own thread would go on flushing what has failed, and then hold a lock of all sleds of this process.
+        let config = sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(None);
         let db = config.open().map_err(|error| failed(&error))?;
-        let (seal, mut fences) = (Seal::new(secret), Fences::new());
+        let table = Self::over(db.clone(), secret_of);
+        if table.is_err() {
+            abandon(db);
+        }
+        table
+    }
+
+    fn over(db: sled::Db, secret_of: SecretOf) -> Result<Self, ArchiveError> {
+        let head = db.get(HEAD).map_err(|error| failed(&error))?;
+        let head: Option<Head> = head.map(|bytes| parse(&bytes)).transpose()?;
+        let slot = head.map(|head| u32::try_from(head.slot).map_err(|_| broken("its head is damaged"))).transpose()?;
+        let (slot, secret) = secret_of(slot)?;
+        let (seal, mut fences) = (Seal::new(&secret), Fences::new());
         for row in db.range([FILTER]..[FILTER + 1]) {
             let (key, value) = row.map_err(|error| failed(&error))?;
             let filter = if value.is_empty() {
@@ -112,6 +142,7 @@ impl Table {
             fences.insert(key[1..].to_vec(), filter);
         }
         Ok(Self {
+            slot,
             db,
             seal,
             fences: RwLock::new(fences),
@@ -249,6 +280,13 @@ impl Table {
         left.map(drop).map_err(|_| broken("the test stopped it"))
     }
 
+    /// Without rows, over a sled that nothing is read from.
+    #[cfg(test)]
+    pub(crate) fn empty(db: sled::Db) -> Self {
+        let cache = Mutex::new(Cache::new(PAGES));
+        Self { db, seal: Seal::new(&[0; 32]), fences: RwLock::default(), cache, slot: 0, left: usize::MAX.into() }
+    }
+
     /// Damages every page in a way that sled does not see.
     #[cfg(test)]
     pub(crate) fn harm(&self) {
@@ -269,6 +307,11 @@ impl Table {
     /// Hands everything to the disk.
     pub(crate) fn flush(db: &sled::Db) -> Result<(), ArchiveError> {
         db.flush().map(drop).map_err(|error| failed(&error))
+    }
+
+    /// From now on nothing is written any more, also not when it is dropped.
+    pub(crate) fn abandon(&self) {
+        abandon(self.db.clone());
     }
 
     /// To be flushed on another thread.
@@ -349,7 +392,7 @@ mod tests {
     }
 
     fn head(place: u64) -> Head {
-        Head { version: VERSION, journal: "of".into(), place }
+        Head { version: VERSION, journal: "of".into(), place, slot: 7 }
     }
 
     fn value(table: &Table, n: u16) -> Option<u8> {
@@ -359,7 +402,7 @@ mod tests {
     #[test]
     fn pages_split_and_vanish() {
         let dir = tempfile::tempdir().expect("a directory");
-        let table = Table::open(dir.path(), &[1; 32]).expect("opened");
+        let table = Table::open(dir.path(), &|slot| Ok((slot.unwrap_or(7), [1; 32]))).expect("opened");
         table.apply(&made((0..9_000).map(|n| (n, Some(1)))), &head(1)).expect("written");
         table.apply(&made((0..9_000).step_by(7).map(|n| (n, Some(2)))), &head(2)).expect("written");
         table.apply(&made((100..8_000).map(|n| (n, None))), &head(3)).expect("written");
@@ -368,7 +411,7 @@ mod tests {
             [Some(2), Some(1), Some(1), None, None, Some(2)]
         );
         drop(table);
-        let table = Table::open(dir.path(), &[1; 32]).expect("opened");
+        let table = Table::open(dir.path(), &|slot| Ok((slot.unwrap_or(7), [1; 32]))).expect("opened");
         assert_eq!((table.head().expect("read"), value(&table, 8_999)), (Some(head(3)), Some(1)));
         assert!(table.fences().len() < 60);
     }
@@ -376,7 +419,7 @@ mod tests {
     #[test]
     fn what_was_cut_off_between_batches_is_finished() {
         let dir = tempfile::tempdir().expect("a directory");
-        let table = Table::open(dir.path(), &[1; 32]).expect("opened");
+        let table = Table::open(dir.path(), &|slot| Ok((slot.unwrap_or(7), [1; 32]))).expect("opened");
         table.apply(&made([(7, Some(1)), (8, Some(1))]), &head(1)).expect("written");
         let mut changes = made((0..20_000).map(|n| (n, Some(3))));
         changes.extend(made([(7, None)]));

@@ -1,28 +1,28 @@
 //! The bytes of headers, as `docs/archive-format.md` has them. Pure.
 
 use super::Place;
-use crate::archive::sealed::{NONCE, Sealer, TAG};
+use crate::archive::sealed::{SHORT_NONCE, Sealer, TAG};
 
 /// Bytes of a segment header; the first frame follows.
 pub const SEGMENT_HEADER: usize = 128;
 /// Bytes of a frame header; the body follows.
-pub const FRAME_HEADER: usize = 76;
-/// Longest plain body.
+pub const FRAME_HEADER: usize = 47;
+/// Longest plain item.
 pub const MAX_PLAIN: usize = 64 << 20;
 /// Longest body on disk: what does not shrink is stored as it is, sealed.
-pub const MAX_BODY: usize = MAX_PLAIN + (64 << 10);
+pub const MAX_BODY: usize = MAX_PLAIN + (128 << 10);
 /// Bytes of a frame header that the seal of the body binds.
-pub const BOUND: usize = 24;
+pub const BOUND: usize = 13;
+/// A frame of items.
+pub const ITEMS: u8 = 1;
 /// The journal's own kinds.
 pub const DICTIONARY: u8 = 4;
 /// A frame without a body: everything before it is durable.
 pub const MARK: u8 = 5;
-/// Flag: the plain body was compressed.
-pub const COMPRESSED: u8 = 1;
 
-const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 const SEGMENT_MAGIC: &[u8; 8] = b"crmundoj";
-pub const FRAME_MAGIC: &[u8; 4] = b"cuf1";
+pub const FRAME_MAGIC: &[u8; 4] = b"cuf2";
 
 /// What a segment begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,18 +84,15 @@ pub fn segment_head_of(bytes: &[u8]) -> Option<([u8; 16], [u8; 16])> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     pub kind: u8,
-    pub flags: u8,
     /// Which of the unit's frames, from 0, and how many there are.
     pub index: u16,
     pub count: u16,
     pub body_len: u32,
-    pub plain_len: u32,
-    pub dictionary: u32,
     pub seq: u64,
     /// Every frame up to this number was durable when this one was written.
     pub durable: u64,
-    /// Mac of the frame before.
-    pub prev: [u8; 16],
+    /// Beginning of the mac of the frame before.
+    pub prev: [u8; 8],
 }
 
 impl Head {
@@ -104,12 +101,9 @@ impl Head {
         let mut bytes = [0; BOUND];
         bytes[..4].copy_from_slice(FRAME_MAGIC);
         bytes[4] = self.kind;
-        bytes[5] = self.flags;
-        bytes[6..8].copy_from_slice(&self.index.to_le_bytes());
-        bytes[8..10].copy_from_slice(&self.count.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.body_len.to_le_bytes());
-        bytes[16..20].copy_from_slice(&self.plain_len.to_le_bytes());
-        bytes[20..24].copy_from_slice(&self.dictionary.to_le_bytes());
+        bytes[5..7].copy_from_slice(&self.index.to_le_bytes());
+        bytes[7..9].copy_from_slice(&self.count.to_le_bytes());
+        bytes[9..13].copy_from_slice(&self.body_len.to_le_bytes());
         bytes
     }
 
@@ -117,42 +111,39 @@ impl Head {
     pub fn encode(&self, place: Place, body: &[u8], sealer: &Sealer, out: &mut Vec<u8>) -> [u8; 16] {
         let mut bytes = [0; FRAME_HEADER];
         bytes[..BOUND].copy_from_slice(&self.bound());
-        bytes[24..32].copy_from_slice(&self.seq.to_le_bytes());
-        bytes[32..40].copy_from_slice(&self.durable.to_le_bytes());
-        bytes[40..56].copy_from_slice(&self.prev);
+        bytes[13..19].copy_from_slice(&self.seq.to_le_bytes()[..6]);
+        let behind = u32::try_from(self.seq - self.durable).unwrap_or(u32::MAX);
+        bytes[19..23].copy_from_slice(&behind.to_le_bytes());
+        bytes[23..31].copy_from_slice(&self.prev);
         let mac = frame_mac(&bytes, place, body, sealer);
-        bytes[56..72].copy_from_slice(&mac);
-        let crc = crc32c::crc32c(&bytes[..72]);
-        bytes[72..].copy_from_slice(&crc.to_le_bytes());
+        bytes[31..].copy_from_slice(&mac);
         out.extend_from_slice(&bytes);
         out.extend_from_slice(body);
         mac
     }
 
-    /// Header, mac and whole length of the frame at the beginning of `bytes`, if magic, CRC and lengths are good.
-    /// The mac is not checked: [`authentic`] does, once the body is there too.
+    /// Header and mac of the frame at the beginning of `bytes`, if magic and lengths may be good. Nothing is certain
+    /// before [`authentic`] has seen the body too.
     pub fn decode(bytes: &[u8]) -> Option<(Self, [u8; 16])> {
-        if bytes.len() < FRAME_HEADER || &bytes[..4] != FRAME_MAGIC || u32_at(bytes, 72) != crc32c::crc32c(&bytes[..72])
-        {
+        if bytes.len() < FRAME_HEADER || &bytes[..4] != FRAME_MAGIC {
             return None;
         }
+        let mut seq = [0; 8];
+        seq[..6].copy_from_slice(&bytes[13..19]);
+        let seq = u64::from_le_bytes(seq);
         let head = Self {
             kind: bytes[4],
-            flags: bytes[5],
-            index: u16_at(bytes, 6),
-            count: u16_at(bytes, 8),
-            body_len: u32_at(bytes, 12),
-            plain_len: u32_at(bytes, 16),
-            dictionary: u32_at(bytes, 20),
-            seq: u64_at(bytes, 24),
-            durable: u64_at(bytes, 32),
-            prev: array_at(bytes, 40),
+            index: u16_at(bytes, 5),
+            count: u16_at(bytes, 7),
+            body_len: u32_at(bytes, 9),
+            seq,
+            durable: seq.checked_sub(u64::from(u32_at(bytes, 19)))?,
+            prev: array_at(bytes, 23),
         };
         let sane = head.body_len as usize <= MAX_BODY
-            && head.plain_len as usize <= MAX_PLAIN
             && head.index < head.count
-            && (head.kind == MARK || head.body_len as usize >= NONCE + TAG);
-        sane.then(|| (head, array_at(bytes, 56)))
+            && (head.kind == MARK || head.body_len as usize >= SHORT_NONCE + TAG);
+        sane.then(|| (head, array_at(bytes, 31)))
     }
 
     /// Length of header and body.
@@ -161,19 +152,24 @@ impl Head {
     }
 }
 
+/// As much of a mac as the next frame repeats.
+pub fn chained(mac: &[u8; 16]) -> [u8; 8] {
+    array_at(mac, 0)
+}
+
 /// Whether header and tag of this whole frame were written at this place of this journal.
 pub fn authentic(frame: &[u8], place: Place, sealer: &Sealer) -> bool {
-    frame_mac(&frame[..FRAME_HEADER], place, &frame[FRAME_HEADER..], sealer) == array_at::<16>(frame, 56)
+    frame_mac(&frame[..FRAME_HEADER], place, &frame[FRAME_HEADER..], sealer) == array_at::<16>(frame, 31)
 }
 
 fn frame_mac(header: &[u8], place: Place, body: &[u8], sealer: &Sealer) -> [u8; 16] {
-    let none = [0; NONCE + TAG];
-    let body = if body.len() < NONCE + TAG { &none[..] } else { body };
+    let none = [0; SHORT_NONCE + TAG];
+    let body = if body.len() < SHORT_NONCE + TAG { &none[..] } else { body };
     sealer.mac(&[
         &place.segment.to_le_bytes(),
         &place.offset.to_le_bytes(),
-        &header[..56],
-        &body[..NONCE],
+        &header[..31],
+        &body[..SHORT_NONCE],
         &body[body.len() - TAG..],
     ])
 }

@@ -4,7 +4,8 @@ use std::io;
 use std::sync::PoisonError;
 
 use super::disk::DiskFile;
-use super::layout::{DICTIONARY, FRAME_HEADER, Head, MARK, SEGMENT_HEADER, SegmentHead, authentic};
+use super::layout::{DICTIONARY, FRAME_HEADER, Head, ITEMS, MARK, SEGMENT_HEADER, SegmentHead, authentic, chained};
+use super::pack::{Item, Shut, hash_of};
 use super::recover::{at, find_dictionary};
 use super::segments::{self, Segment, Segments};
 use super::shared::{Shared, Wanted, Written};
@@ -24,6 +25,14 @@ impl Kind {
 impl Journal {
     /// One frame. [`ArchiveError::Damaged`] if the bytes are not what they were. Blocks.
     pub fn read(&self, place: Place) -> Result<Frame, ArchiveError> {
+        #[cfg(test)]
+        if let Some(inline) = &self.inline {
+            return inline.once(place, || self.read_from_disk(place));
+        }
+        self.read_from_disk(place)
+    }
+
+    fn read_from_disk(&self, place: Place) -> Result<Frame, ArchiveError> {
         let nothing = || ArchiveError::NotFound(format!("a frame in {}", at(place)));
         let segment = self.shared.segment(place.segment).ok_or_else(nothing)?;
         let from = u64::from(place.offset);
@@ -38,10 +47,14 @@ impl Journal {
             return Err(damaged("its header is not what was written here".to_owned()));
         }
         let (head, mac) = Head::decode(&bytes).ok_or_else(|| damaged("its header has changed".to_owned()))?;
-        let kind = Kind::of(head.kind).ok_or_else(nothing)?;
+        if head.kind != ITEMS {
+            return Err(nothing());
+        }
         let found = Found { place, head, mac, body: bytes[FRAME_HEADER..].to_vec() };
-        let body = self.unpack(&found, &segment).map_err(|detail| damaged(detail.to_owned()))?;
-        Ok(Frame { place, seq: head.seq, kind, body })
+        let items = self.unpack(&found, &segment).map_err(|detail| damaged(detail.to_owned()))?;
+        let item = items.into_iter().nth(place.item.into()).ok_or_else(nothing)?;
+        let kind = Kind::of(item.kind).ok_or_else(nothing)?;
+        Ok(Frame { place, seq: head.seq, kind, body: item.body, inner: item.inner })
     }
 
     /// Every whole frame from `from` on (`None`: the first), in order, up to what was durable when the scan began.
@@ -56,7 +69,7 @@ impl Journal {
         // The end first: segments are published before it moves.
         let end = self.end();
         let mut segments: Segments = self.shared.segments.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let begin = from.unwrap_or(Place { segment: 0, offset: 0 });
+        let begin = from.unwrap_or(Place { segment: 0, offset: 0, item: 0 });
         if begin > end {
             return Err(ArchiveError::Invalid(format!("the journal ends before {}", at(begin))));
         }
@@ -114,7 +127,7 @@ impl Journal {
                     Some(expected) if expected != seq => {
                         on_damage(format!("{}: frame {seq} where {expected} was due", at(found.place)));
                     }
-                    _ if before.is_some_and(|(last, mac)| last + 1 == seq && mac != found.head.prev) => {
+                    _ if before.is_some_and(|(last, mac)| last + 1 == seq && chained(&mac) != found.head.prev) => {
                         on_damage(format!("{}: frame {seq} does not follow the one before it", at(found.place)));
                     }
                     _ => {}
@@ -135,32 +148,43 @@ impl Journal {
         on_damage: &mut dyn FnMut(String),
     ) -> Result<(), ArchiveError> {
         let (place, seq) = (found.place, found.head.seq);
-        if found.head.kind == MARK {
-            return Ok(());
-        }
-        let Some(kind) = Kind::of(found.head.kind) else {
-            if found.head.kind != DICTIONARY {
+        match found.head.kind {
+            ITEMS => {}
+            MARK => return Ok(()),
+            DICTIONARY => {
+                if let Err(detail) = self.shared.packer.dictionary(&found.head, &found.body) {
+                    on_damage(format!("{}: a copy of the dictionary: {detail}", at(place)));
+                }
+                return Ok(());
+            }
+            _ => {
                 on_damage(format!("{}: frame {seq} is of an unknown kind", at(place)));
-            } else if let Err(detail) = self.shared.packer.unpack(&found.head, &found.body) {
-                on_damage(format!("{}: a copy of the dictionary: {detail}", at(place)));
-            }
-            return Ok(());
-        };
-        match self.unpack(found, segment) {
-            Ok(body) => on_frame(Frame { place, seq, kind, body }),
-            Err(detail) => {
-                on_damage(format!("{}: frame {seq}: {detail}", at(place)));
-                Ok(())
+                return Ok(());
             }
         }
+        match self.unpack(found, segment) {
+            Ok(items) => {
+                for (number, item) in (0..).zip(items) {
+                    let place = Place { item: number, ..place };
+                    match Kind::of(item.kind) {
+                        Some(kind) => on_frame(Frame { place, seq, kind, body: item.body, inner: item.inner })?,
+                        None => on_damage(format!("{}: item {number} is of an unknown kind", at(place))),
+                    }
+                }
+            }
+            Err(detail) => on_damage(format!("{}: frame {seq}: {detail}", at(place))),
+        }
+        Ok(())
     }
 
-    fn unpack(&self, found: &Found, segment: &Segment) -> Result<Vec<u8>, &'static str> {
+    fn unpack(&self, found: &Found, segment: &Segment) -> Result<Vec<Item>, &'static str> {
         let packer = &self.shared.packer;
-        if !packer.knows(found.head.dictionary) {
-            find_dictionary(segment, found.place.segment, Some(found.head.dictionary), packer);
+        let mut done = packer.unpack(&found.head, &found.body);
+        if let Err(Shut::Dictionary(id)) = done {
+            find_dictionary(segment, found.place.segment, Some(id), packer);
+            done = packer.unpack(&found.head, &found.body);
         }
-        packer.unpack(&found.head, &found.body)
+        done.map_err(|shut| shut.why())
     }
 }
 
@@ -179,8 +203,8 @@ impl Shared {
                 bytes.as_ref().is_some_and(|bytes| {
                     authentic(bytes, *place, &self.packer.sealer)
                         && Head::decode(bytes)
-                            .and_then(|(head, _)| self.packer.unpack(&head, &bytes[FRAME_HEADER..]).ok())
-                            .is_some_and(|plain| blake3::hash(&plain) == *hash)
+                            .and_then(|(head, _)| self.hash_of(&head, &bytes[FRAME_HEADER..]))
+                            .is_some_and(|found| found == *hash)
                 })
             });
             if !same {
@@ -190,6 +214,15 @@ impl Shared {
             }
         }
         Ok(())
+    }
+}
+
+impl Shared {
+    fn hash_of(&self, head: &Head, body: &[u8]) -> Option<blake3::Hash> {
+        if head.kind == DICTIONARY {
+            return self.packer.dictionary(head, body).ok().map(|bytes| blake3::hash(&bytes));
+        }
+        self.packer.unpack(head, body).ok().map(|items| hash_of(&items))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::dictionary::Dictionary;
 use super::disk::{Disk, DiskFile};
-use super::layout::{DICTIONARY, HeadFault, MARK, SEGMENT_HEADER, SegmentHead};
+use super::layout::{DICTIONARY, HeadFault, MARK, SEGMENT_HEADER, SegmentHead, VERSION};
 use super::pack::Packer;
 use super::segments::{self, DRAFT, Maker, Segment, Segments};
 use super::walk::{Found, Step, Walk};
@@ -32,11 +32,17 @@ pub struct Opened {
     pub recovery: Recovery,
 }
 
-/// Opens the journal on `disk`; the dictionary, if there is one, becomes the packer's.
-pub fn open(disk: &Arc<dyn Disk>, packer: &Packer, maker: &mut Maker, dir: &str) -> Result<Opened, ArchiveError> {
+/// Makes the directory this process's. Whether there is no journal in it yet.
+pub fn lock(disk: &dyn Disk, dir: &str) -> Result<bool, ArchiveError> {
     if !disk.lock().map_err(|error| failed("lock its directory", &error))? {
         return Err(ArchiveError::Locked(dir.to_owned()));
     }
+    let names = disk.list().map_err(|error| failed("list its directory", &error))?;
+    Ok(names.iter().all(|name| segments::number(name).is_none()))
+}
+
+/// Opens the journal on `disk`; the dictionary, if there is one, becomes the packer's.
+pub fn open(disk: &Arc<dyn Disk>, packer: &Packer, maker: &mut Maker) -> Result<Opened, ArchiveError> {
     let names = disk.list().map_err(|error| failed("list its directory", &error))?;
     if names.iter().any(|name| name == DRAFT) {
         disk.remove(DRAFT).map_err(|error| failed("remove an unfinished segment", &error))?;
@@ -111,7 +117,7 @@ fn heads(
             }
             Ok(Err(HeadFault::Version(version))) => {
                 return Err(ArchiveError::Invalid(format!(
-                    "{name} has format version {version}, this program reads version 1; use the program that wrote it"
+                    "{name} has format version {version}, this program reads version {VERSION}; use the program that wrote it"
                 )));
             }
             Ok(Err(HeadFault::Key)) => {
@@ -187,7 +193,7 @@ impl End {
 
     fn meet(&mut self, found: Found, packer: &Packer) {
         if found.head.kind == DICTIONARY && self.dictionary.is_none() {
-            let plain = packer.unpack(&found.head, &found.body);
+            let plain = packer.dictionary(&found.head, &found.body);
             self.dictionary = plain.ok().map(|bytes| (Dictionary::new(bytes), found.end()));
         }
         if found.head.durable > self.durable {
@@ -216,7 +222,7 @@ impl End {
         for found in &self.batch {
             let head = &found.head;
             let follows = head.seq == expected && u64::from(found.place.offset) == at && head.index == in_unit;
-            let whole = head.kind == MARK || packer.sealer.open(&head.bound(), &found.body).is_some();
+            let whole = head.kind == MARK || packer.is_whole(head, &found.body);
             if !follows || !whole {
                 break;
             }
@@ -270,11 +276,14 @@ pub fn find_dictionary(segment: &Segment, number: u32, id: Option<u32>, packer: 
     let mut walk = Walk::new(segment.file.as_ref(), &packer.sealer, number, from, segment.used);
     while let Ok(Some(step)) = walk.next() {
         let Step::Frame(found) = step else { continue };
-        if found.head.kind != DICTIONARY || id.is_some_and(|id| id != found.head.dictionary) {
+        if found.head.kind != DICTIONARY {
             continue;
         }
-        if let Ok(bytes) = packer.unpack(&found.head, &found.body) {
+        if let Ok(bytes) = packer.dictionary(&found.head, &found.body) {
             let dictionary = Arc::new(Dictionary::new(bytes));
+            if id.is_some_and(|id| id != dictionary.id) {
+                continue;
+            }
             if id.is_some() {
                 packer.learn(&dictionary);
             } else {

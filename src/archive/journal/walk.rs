@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
         if len as u64 > self.limit - at {
             return Ok(None);
         }
-        let place = Place { segment: self.segment, offset };
+        let place = Place { segment: self.segment, offset, item: 0 };
         let sealer = self.sealer;
         let bytes = self.bytes(at, len)?;
         if !authentic(bytes, place, sealer) {

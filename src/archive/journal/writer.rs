@@ -5,13 +5,14 @@ use std::sync::{Arc, PoisonError};
 
 use super::dictionary::lock;
 use super::disk::DiskFile;
-use super::layout::{DICTIONARY, FRAME_HEADER, Head, MARK, SEGMENT_HEADER, SegmentHead};
+use super::layout::{DICTIONARY, FRAME_HEADER, Head, MARK, SEGMENT_HEADER, SegmentHead, chained};
 use super::pack::Packed;
 use super::recover::Tail;
 use super::segments::{Maker, NotMade, Segment};
 use super::shared::{Job, Shared, Written};
 use super::{Place, dictionary::Dictionary};
 use crate::archive::ArchiveError;
+use crate::proofs::{bite, point};
 
 /// Bytes after which a batch takes no more units.
 const BATCH: u64 = 16 << 20;
@@ -56,6 +57,31 @@ impl Writer {
             if stop && lock(&self.shared.queue).jobs.is_empty() && self.tail.marked {
                 return;
             }
+        }
+    }
+
+    /// What one turn of [`run`](Self::run) does, for a simulation that has no threads.
+    #[cfg(test)]
+    pub fn turn(&mut self) {
+        let jobs = std::mem::take(&mut lock(&self.shared.queue).jobs);
+        if !jobs.is_empty() && self.shared.usable().is_ok() {
+            self.write_all(jobs);
+        }
+        if !self.tail.marked
+            && self.shared.usable().is_ok()
+            && let Err(error) = self.mark()
+        {
+            self.failed(&error);
+        }
+    }
+
+    /// Closes as [`run`](Self::run) does at its end.
+    #[cfg(test)]
+    pub fn end(&mut self) {
+        if self.shared.usable().is_ok()
+            && let Err(error) = self.close()
+        {
+            self.failed(&error);
         }
     }
 
@@ -158,7 +184,7 @@ impl Writer {
         match &self.dictionary {
             Some(dictionary) if !self.tail.has_dictionary => {
                 2 * (FRAME_HEADER
-                    + crate::archive::sealed::NONCE
+                    + crate::archive::sealed::SHORT_NONCE
                     + crate::archive::sealed::TAG
                     + dictionary.bytes.len()) as u64
             }
@@ -181,8 +207,14 @@ impl Writer {
             self.note_dictionary(&unit);
             places.push(self.place_unit(unit, &mut out));
         }
+        point("journal.before_write");
         self.file.write_at(&out, begin)?;
-        self.file.sync()?;
+        point("journal.written");
+        match if bite("skip_fsync") { Ok(()) } else { self.file.sync() } {
+            Err(error) if !bite("ignore_fsync_error") => return Err(error),
+            _ => {}
+        }
+        point("journal.synced");
         self.durable = self.tail.seq;
         self.tail.marked = false;
         self.publish();
@@ -198,7 +230,7 @@ impl Writer {
     /// A dictionary that passes by is written to every later segment.
     fn note_dictionary(&mut self, unit: &[Packed]) {
         if let Some(first) = unit.first().filter(|first| first.head.kind == DICTIONARY)
-            && let Ok(bytes) = self.shared.packer.unpack(&first.head, &first.body)
+            && let Ok(bytes) = self.shared.packer.dictionary(&first.head, &first.body)
         {
             self.dictionary = Some(Arc::new(Dictionary::new(bytes)));
             self.tail.has_dictionary = true;
@@ -211,7 +243,7 @@ impl Writer {
 
     fn place_frame(&mut self, head: Head, body: &[u8], out: &mut Vec<u8>) -> Place {
         let place = self.place();
-        let head = Head { seq: self.tail.seq + 1, durable: self.durable, prev: self.tail.prev, ..head };
+        let head = Head { seq: self.tail.seq + 1, durable: self.durable, prev: chained(&self.tail.prev), ..head };
         self.tail.prev = head.encode(place, body, &self.shared.packer.sealer, out);
         self.tail.seq = head.seq;
         self.tail.offset += head.frame_len() as u64;
@@ -220,7 +252,7 @@ impl Writer {
 
     fn place(&self) -> Place {
         let offset = u32::try_from(self.tail.offset).expect("a segment is shorter than 4 GiB");
-        Place { segment: self.tail.segment, offset }
+        Place { segment: self.tail.segment, offset, item: 0 }
     }
 
     fn publish(&self) {
@@ -240,18 +272,7 @@ impl Writer {
         }
         let begin = self.tail.offset;
         let mut out = Vec::with_capacity(FRAME_HEADER);
-        let head = Head {
-            kind: MARK,
-            flags: 0,
-            index: 0,
-            count: 1,
-            body_len: 0,
-            plain_len: 0,
-            dictionary: 0,
-            seq: 0,
-            durable: 0,
-            prev: [0; 16],
-        };
+        let head = Head { kind: MARK, index: 0, count: 1, body_len: 0, seq: 0, durable: 0, prev: [0; 8] };
         self.place_frame(head, &[], &mut out);
         self.file.write_at(&out, begin)
     }

@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::{stamp, word};
-use crate::console::Console;
+use crate::archive::audit::Anchors;
 use crate::console::params::{Params, opaque};
 use crate::console::problem::Problem;
+use crate::console::{Console, body};
 use crate::domain::event::{Event, Recorded};
 
 /// A page of the audit log.
@@ -49,6 +50,48 @@ pub(in crate::console) async fn list(State(console): State<Console>, params: Par
     Ok(Json(Audit { events, next: opaque("audit", page.next) }))
 }
 
+/// What to compare with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Compared {
+    /// Lines of an anchor file: heads of the chain that were sent out before.
+    #[serde(default)]
+    anchors: String,
+}
+
+/// What reading the whole chain found.
+#[derive(Serialize, ToSchema)]
+pub(in crate::console) struct Verified {
+    /// Frames that are in the chain.
+    frames: u64,
+    /// Events that were read.
+    events: u64,
+    /// Heads that were compared.
+    anchors: u64,
+    /// The last frame that a head covers.
+    anchored: u64,
+    /// What is not as it was, each with its position. Empty: nothing was changed before the last head.
+    findings: Vec<String>,
+}
+
+/// Reads the whole archive and compares it with heads of the audit chain that were sent out. Takes as long as the disk
+/// does; changes nothing.
+#[utoipa::path(post, path = "/api/v1/audit/verify", tag = "audit", request_body = Compared,
+    responses((status = 200, body = Verified)))]
+pub(in crate::console) async fn verify(
+    State(console): State<Console>,
+    body::Json(compared): body::Json<Compared>,
+) -> Result<Json<Verified>, Problem> {
+    let report = console.engine.verify_audit(Anchors::read(&compared.anchors)).await?;
+    Ok(Json(Verified {
+        frames: report.frames,
+        events: report.events,
+        anchors: report.anchors,
+        anchored: report.anchored,
+        findings: report.findings,
+    }))
+}
+
 impl From<&Recorded> for Row {
     fn from(recorded: &Recorded) -> Self {
         let mut data = told(&recorded.event);
@@ -76,6 +119,7 @@ fn told(event: &Event) -> Value {
             "operation": plan.operation, "digest": plan.digest, "records": plan.basis.len(),
             "steps": plan.steps.len(), "losses": plan.losses.len(), "by": by,
         }),
+        Event::Told { status, undo, .. } => json!({ "event": "told", "status": status, "undo": undo }),
         Event::Reported { report } => json!({
             "event": "reported", "losses": report.losses.len(), "differences": report.differences.len(),
             "compared": report.compared,

@@ -77,7 +77,8 @@ pub(in crate::console) async fn one(
         Err(EngineError::Archive(ArchiveError::NotFound(_))) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(Json(EntryDetail::new(entry, kept)))
+    let changed = console.engine.is_changed_after_snapshot(&entry).await?;
+    Ok(Json(EntryDetail::new(entry, kept, changed)))
 }
 
 /// What became of it: the archived record beside the one that stands in the CRM now.

@@ -71,6 +71,8 @@ pub(in crate::console) struct EntryDetail {
     /// Null once retention or erasure has removed it.
     snapshot: Option<SnapshotView>,
     restorable: Restorable,
+    /// Whether the CRM's log shows a change after the snapshot was last seen to be true: that change is lost.
+    changed_after_snapshot: bool,
 }
 
 /// The vendor's own text.
@@ -139,7 +141,7 @@ impl From<Loss> for LossView {
 
 impl EntryDetail {
     /// `prospect` and `snapshot` are missing together: without a copy nothing can come back.
-    pub(super) fn new(entry: Entry, kept: Option<(Snapshot, Prospect)>) -> Self {
+    pub(super) fn new(entry: Entry, kept: Option<(Snapshot, Prospect)>, changed_after_snapshot: bool) -> Self {
         let (snapshot, restorable) = match kept {
             Some((snapshot, prospect)) => {
                 let restorable = Restorable::new(&snapshot, prospect);
@@ -147,7 +149,7 @@ impl EntryDetail {
             }
             None => (None, Restorable::nothing("the copy was removed by retention or erasure")),
         };
-        Self { row: entry.into(), snapshot, restorable }
+        Self { row: entry.into(), snapshot, restorable, changed_after_snapshot }
     }
 }
 

@@ -14,14 +14,16 @@ pub(in crate::console) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The archive is open and its index caught up. Operations may still be settling.
+/// The archive is open and its index caught up. Operations may still be settling. A line more for each connection whose
+/// access is not good.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "`ready`"),
     (status = 503, description = "Not ready; `detail` says why", body = crate::console::problem::Body),
 ))]
-pub(in crate::console) async fn ready(State(console): State<Console>) -> Result<&'static str, Problem> {
+pub(in crate::console) async fn ready(State(console): State<Console>) -> Result<String, Problem> {
     match console.engine.ready() {
-        Ok(()) => Ok("ready\n"),
+        // Reads and other connections work, so this is no reason to be taken out of service.
+        Ok(()) => Ok(std::iter::once("ready\n".to_owned()).chain(console.engine.troubles()).collect()),
         Err(error) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", error.to_string())
             .hint("reads and restores may work meanwhile; deletes are refused")),
     }

@@ -2,11 +2,14 @@
 //! clients rely on them and the domain may change.
 
 pub(super) mod audit;
+pub(super) mod backups;
 pub(super) mod check;
 pub(super) mod connections;
 pub(super) mod entries;
 mod entry_view;
+pub(super) mod erasures;
 pub(super) mod health;
+pub(super) mod holds;
 pub(super) mod job_events;
 pub(super) mod job_verbs;
 pub(super) mod jobs;
@@ -14,6 +17,8 @@ pub(super) mod openapi;
 pub(super) mod operations;
 mod plan_view;
 pub(super) mod plans;
+pub(super) mod retention;
+pub(super) mod reviews;
 pub(super) mod tokens;
 pub(super) mod undo;
 

@@ -5,7 +5,10 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{audit, check, connections, entries, health, job_events, job_verbs, jobs, operations, plans, tokens, undo};
+use super::{
+    audit, backups, check, connections, entries, erasures, health, holds, job_events, job_verbs, jobs, operations,
+    plans, retention, reviews, tokens, undo,
+};
 use crate::console::auth::Who;
 use crate::console::{problem, routes};
 
@@ -20,7 +23,10 @@ use crate::console::{problem, routes};
         plans::create, plans::one, plans::apply,
         jobs::list, jobs::one, jobs::items, job_events::stream,
         job_verbs::pause, job_verbs::resume, job_verbs::cancel, job_verbs::retry,
-        audit::list, connections::list, check::run,
+        reviews::list, reviews::one, reviews::resolve,
+        audit::list, audit::verify, backups::create, connections::list, connections::connect, check::run,
+        erasures::list, erasures::create, retention::forecast, retention::run,
+        holds::list, holds::place, holds::release,
         tokens::list, tokens::create, tokens::revoke,
     ),
     components(schemas(problem::Body)),
@@ -50,7 +56,10 @@ impl Modify for Rules {
             operation.responses.responses.entry("default".into()).or_insert(RefOr::T(answer.build()));
             if let Who::AtLeast(role) = route.who {
                 operation.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
-                operation.description = Some(format!("Needs the role {role} or a stronger one."));
+                operation.description = Some(match role {
+                    crate::engine::access::Role::Privacy => "Needs the role privacy.".to_owned(),
+                    role => format!("Needs the role {role} or a stronger one."),
+                });
             }
         }
     }

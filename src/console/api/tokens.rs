@@ -27,7 +27,7 @@ pub(in crate::console) struct Tokens {
 struct Row {
     id: String,
     person: String,
-    /// `viewer`, `operator` or `admin`.
+    /// `viewer`, `operator`, `admin` or `privacy`.
     role: String,
     #[schema(format = DateTime)]
     issued_at: String,
@@ -55,7 +55,7 @@ impl From<Token> for Row {
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct NewToken {
     person: String,
-    /// `viewer`, `operator` or `admin`.
+    /// `viewer`, `operator`, `admin` or `privacy`.
     role: String,
 }
 

@@ -7,7 +7,7 @@ use super::{AmoCrm, read, write};
 use crate::crm::{Capabilities, Connector, CrmError, Fetched, Presence, Reach, Successor, Undelete, Written};
 use crate::domain::delete::DeleteIntent;
 use crate::domain::plan::Step;
-use crate::domain::record::RecordRef;
+use crate::domain::record::{RecordRef, Snapshot};
 
 #[async_trait]
 impl Connector for AmoCrm {
@@ -35,6 +35,19 @@ impl Connector for AmoCrm {
         read::presence(reach, records).await
     }
 
+    async fn unchanged(&self, reach: Reach<'_>, snapshots: &[Snapshot]) -> Result<Vec<bool>, CrmError> {
+        read::unchanged(reach, snapshots).await
+    }
+
+    async fn changed_since(
+        &self,
+        reach: Reach<'_>,
+        records: &[RecordRef],
+        since: jiff::Timestamp,
+    ) -> Result<Vec<bool>, CrmError> {
+        read::changed_since(reach, records, since).await
+    }
+
     async fn surroundings(&self, reach: Reach<'_>) -> Result<Value, CrmError> {
         write::surroundings(reach).await
     }
@@ -46,6 +59,16 @@ impl Connector for AmoCrm {
         successor: Successor<'_>,
     ) -> Result<Vec<Written>, CrmError> {
         write::write(reach, steps, successor).await
+    }
+
+    async fn candidates(
+        &self,
+        reach: Reach<'_>,
+        step: &Step,
+        since: jiff::Timestamp,
+        successor: Successor<'_>,
+    ) -> Result<Vec<RecordRef>, CrmError> {
+        write::candidates(reach, step, since, successor).await
     }
 
     async fn find_made(

@@ -11,6 +11,7 @@
 //! | [`write`] | records back |
 //! | [`draft`] | what would be written to bring a record back |
 //! | [`compare`] | a record read back beside its snapshot |
+//! | [`tokens`] | where it gives tokens |
 
 pub mod compare;
 pub mod connector;
@@ -18,6 +19,7 @@ pub mod dialect;
 pub mod draft;
 pub mod read;
 pub mod rows;
+pub mod tokens;
 pub mod wire;
 pub mod write;
 

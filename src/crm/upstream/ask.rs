@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::circuit::says_blocked;
 use super::flow::{self, Flow};
 use super::{Answer, Ask, Upstream};
+use crate::crm::grant::Lease;
 use crate::crm::{Access, CrmError, Lane};
 
 /// What a caller identifies himself with.
@@ -39,15 +40,31 @@ impl Upstream {
     /// bounds when it was throttled, cut or answered 5xx, anything else is sent once: [`CrmError::Transient`] if it was
     /// certainly not carried out, [`CrmError::Ambiguous`] if it may have been.
     pub async fn ask(&self, access: &Access, lane: Lane, ask: Ask) -> Result<Answer, CrmError> {
-        let identity = self.identity(access)?;
         let repeatable = ask.method == Method::GET;
         let patience = if lane == Lane::Live { PATIENCE_LIVE } else { PATIENCE_BACKGROUND };
         let give_up = Instant::now() + patience;
-        let (mut broken, mut throttled) = (0, 0);
+        let (mut broken, mut throttled, mut renewed) = (0, 0, false);
         loop {
             self.leave_alone_if_blocked(lane)?;
-            let (error, pause) = match self.try_once(&identity, lane, &ask).await {
-                Tried::Answered(answer) => return Ok(answer),
+            let (identity, lease) = self.identity(access).await?;
+            let tried = self.try_once(&identity, lane, &ask).await;
+            let leased = lease.map(Lease::end);
+            let (error, pause) = match tried {
+                Tried::Answered(answer) => match (&self.grant, leased) {
+                    (Some(keeper), Some(token)) if answer.status == StatusCode::UNAUTHORIZED && !renewed => {
+                        renewed = true;
+                        keeper.refused(&token).await?;
+                        if repeatable {
+                            continue;
+                        }
+                        // Whoever writes looks first whether it is still to be written.
+                        return Err(CrmError::Transient {
+                            retry_after: Some(FIRST_PAUSE),
+                            detail: "the token was over, so nothing was written; it has been renewed".into(),
+                        });
+                    }
+                    _ => return Ok(answer),
+                },
                 Tried::Failed(error) => return Err(error),
                 Tried::Throttled(retry_after) => {
                     throttled += 1;
@@ -88,7 +105,7 @@ impl Upstream {
         if request.uri().path_and_query().map(http::uri::PathAndQuery::as_str) != Some(given) {
             return Tried::Failed(super::unaddressable("its path would change on the way"));
         }
-        let response = match self.send(lane, request, self.config.ask_timeout).await {
+        let response = match self.send(None, lane, request, self.config.ask_timeout).await {
             Ok(response) => response,
             Err(CrmError::Ambiguous { detail }) => return Tried::Broken(detail),
             Err(other) => return Tried::Failed(other),
@@ -109,11 +126,17 @@ impl Upstream {
         }
     }
 
-    fn identity(&self, access: &Access) -> Result<HeaderMap, CrmError> {
+    /// Under which headers a call is made; with the lease of a token that is kept alive.
+    async fn identity(&self, access: &Access) -> Result<(HeaderMap, Option<Lease>), CrmError> {
         let mut headers = HeaderMap::new();
+        let mut lease = None;
         match access {
             Access::Own => {
-                let token = self.config.token.as_ref().ok_or_else(|| CrmError::Permanent {
+                if let Some(keeper) = &self.grant {
+                    lease = Some(keeper.lease().await?);
+                }
+                let token = lease.as_ref().map(Lease::token).or(self.config.token.as_ref());
+                let token = token.ok_or_else(|| CrmError::Permanent {
                     status: None,
                     detail: "this connection has no token of its own; set token_env or token_file for it".into(),
                 })?;
@@ -133,7 +156,7 @@ impl Upstream {
         }
         headers.insert(USER_AGENT, HeaderValue::from_static(concat!("crm-undo/", env!("CARGO_PKG_VERSION"))));
         headers.insert(ACCEPT, HeaderValue::from_static("application/hal+json, application/json;q=0.9, */*;q=0.1"));
-        Ok(headers)
+        Ok((headers, lease))
     }
 
     fn leave_alone_if_blocked(&self, lane: Lane) -> Result<(), CrmError> {

@@ -32,6 +32,7 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
 use secrecy::SecretString;
 
+use super::grant::Keeper;
 use super::{CrmError, Lane};
 use budget::{Budget, Budgeting, Turn, Usage};
 use circuit::Circuit;
@@ -62,8 +63,12 @@ pub struct UpstreamConfig {
     pub forward_timeout: Duration,
     /// How long one try of a call of our own may take, body included.
     pub ask_timeout: Duration,
+    /// Of so many cards at once the files attached to each are read, one request a card; of more they are not.
+    pub files_up_to: usize,
     /// Largest answer that is read into memory, in bytes.
     pub answer_limit: usize,
+    /// How long a written record may be missing from the account's lists; `None`: what the vendor is known for.
+    pub index_delay: Option<Duration>,
     /// What the jitter of pauses begins with: chance is given, never taken from the air.
     pub seed: u64,
 }
@@ -82,7 +87,9 @@ impl UpstreamConfig {
             answer_timeout: Duration::from_mins(1),
             forward_timeout: Duration::from_secs(15),
             ask_timeout: Duration::from_secs(15),
+            files_up_to: 5,
             answer_limit: 32 << 20,
+            index_delay: None,
             seed: 0x5eed,
         }
     }
@@ -99,6 +106,24 @@ pub struct Upstream {
     circuit: Arc<Circuit>,
     transport: Arc<dyn Transport>,
     chance: Arc<AtomicU64>,
+    /// Held by the one delete that has its turn and looks once more.
+    approach: Arc<tokio::sync::Mutex<()>>,
+    grant: Option<Arc<Keeper>>,
+}
+
+/// A turn that is kept for a request to come: what it is for does not wait in line any more.
+#[derive(Debug)]
+pub struct Reserved {
+    turn: Option<Turn>,
+    _approach: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            turn.not_sent();
+        }
+    }
 }
 
 /// A call of our own.
@@ -161,7 +186,9 @@ impl Upstream {
         }));
         let circuit = Arc::new(Circuit::default());
         let chance = Arc::new(AtomicU64::new(config.seed));
-        Ok(Self { config: Arc::new(config), scheme, authority, host, budget, circuit, transport, chance })
+        let approach = Arc::default();
+        let config = Arc::new(config);
+        Ok(Self { config, scheme, authority, host, budget, circuit, transport, chance, approach, grant: None })
     }
 
     /// The same account, budget and circuit with a pool of connections of its own: for another runtime, so that no
@@ -169,6 +196,22 @@ impl Upstream {
     #[must_use]
     pub fn for_another_runtime(&self) -> Self {
         Self { transport: self.transport.another(), ..self.clone() }
+    }
+
+    /// The same door with a token of its own that this keeper keeps alive.
+    #[must_use]
+    pub fn with_grant(self, keeper: Arc<Keeper>) -> Self {
+        Self { grant: Some(keeper), ..self }
+    }
+
+    /// Who keeps its token alive; `None`: it is a long-lived one, or there is none.
+    pub fn grant(&self) -> Option<&Arc<Keeper>> {
+        self.grant.as_ref()
+    }
+
+    /// Of how many cards at once the files attached to each are read.
+    pub fn files_up_to(&self) -> usize {
+        self.config.files_up_to
     }
 
     /// Scheme, host and port of the CRM, as in `https://acme.amocrm.ru`.
@@ -181,6 +224,11 @@ impl Upstream {
         self.authority.as_str()
     }
 
+    /// How long a written record may be missing from the account's lists, where the operator says so.
+    pub fn index_delay(&self) -> Option<Duration> {
+        self.config.index_delay
+    }
+
     /// How much of the budget is in use now.
     pub fn usage(&self) -> Usage {
         self.budget.usage()
@@ -191,12 +239,34 @@ impl Upstream {
         self.circuit.blocked_for()
     }
 
+    /// A turn for a delete that is about to be sent, taken before the last look at its records, so that no line stands
+    /// between that look and the delete. One delete of an account at a time keeps one: many that hold a turn and wait for
+    /// another would wait for each other.
+    pub async fn reserve(&self, lane: Lane) -> Result<Reserved, CrmError> {
+        if !self.budget.has_room_for_two() {
+            return Ok(Reserved { turn: None, _approach: None });
+        }
+        let approach = self.approach.clone().lock_owned().await;
+        Ok(Reserved { turn: Some(self.turn(lane).await?), _approach: Some(approach) })
+    }
+
     /// A caller's own request, its bytes as they came, sent once, followed by no redirect. `Ok` is any answer;
     /// [`CrmError::Transient`] if it was certainly not sent, [`CrmError::Ambiguous`] if it may have arrived.
     /// The path and query of `request` go out byte for byte; `Host` becomes the CRM's.
     pub async fn forward(&self, lane: Lane, request: Request<Bytes>) -> Result<Answer, CrmError> {
+        self.forward_in(None, lane, request).await
+    }
+
+    /// The same in a turn that was kept for it.
+    pub async fn forward_in(
+        &self,
+        reserved: Option<Reserved>,
+        lane: Lane,
+        request: Request<Bytes>,
+    ) -> Result<Answer, CrmError> {
         let deadline = self.config.forward_timeout;
-        let response = self.send(lane, request.map(Flow::whole), deadline).await?;
+        let turn = reserved.and_then(|mut reserved| reserved.turn.take());
+        let response = self.send(turn, lane, request.map(Flow::whole), deadline).await?;
         let (head, body) = response.into_parts();
         let body = match tokio::time::timeout(deadline, flow::collect(body, self.config.answer_limit)).await {
             Ok(Ok(body)) => body,
@@ -209,17 +279,24 @@ impl Upstream {
     /// Everything that streams through: sent once, in both directions as it comes, followed by no redirect. Errors as
     /// in [`forward`](Self::forward); a body that breaks off later is an error of the body.
     pub async fn relay(&self, lane: Lane, request: Request<Flow>) -> Result<Response<Flow>, CrmError> {
-        self.send(lane, request, self.config.answer_timeout).await
+        self.send(None, lane, request, self.config.answer_timeout).await
     }
 
     async fn send(
         &self,
+        turn: Option<Turn>,
         lane: Lane,
         mut request: Request<Flow>,
         deadline: Duration,
     ) -> Result<Response<Flow>, CrmError> {
         self.address(&mut request)?;
-        let turn = self.turn(lane).await?;
+        if crate::proofs::bite("url_in_log") {
+            tracing::info!(uri = %request.uri(), "a request is sent");
+        }
+        let turn = match turn {
+            Some(turn) => turn,
+            None => self.turn(lane).await?,
+        };
         let sent = tokio::time::timeout(deadline, self.transport.send(request, &turn)).await;
         let response = match sent {
             Ok(Ok(response)) => response,

@@ -9,6 +9,7 @@ use crate::domain::plan::{Step, What};
 use crate::domain::record::RecordRef;
 use crate::domain::restore::Loss;
 use crate::engine::EngineError;
+use crate::proofs::point;
 
 impl<'a> Run<'a> {
     /// Applies steps of one wave and kind.
@@ -42,7 +43,9 @@ impl<'a> Run<'a> {
         }
         events.push(Event::Applying { steps: ready.iter().map(|step| (step.number, step.entry, step.root)).collect() });
         // Durable before anything is sent: after a crash these steps are looked for, never sent again blindly.
+        point("batch.before_intent");
         self.append(events).await?;
+        point("batch.intent");
         self.write(&ready).await
     }
 
@@ -72,7 +75,9 @@ impl<'a> Run<'a> {
                 (ready.iter().map(|step| told(step, Written::Unclear(detail.clone()))).collect(), Tried::Through)
             }
         };
+        point("batch.before_outcome");
         self.append(vec![Event::Applied { items }]).await?;
+        point("batch.outcome");
         Ok(tried)
     }
 

@@ -6,11 +6,12 @@ use super::run::Run;
 use crate::archive::ArchiveError;
 use crate::domain::entry::{EntryState, OperationEvent};
 use crate::domain::event::{Event, Stream};
-use crate::domain::ids::{EntryId, OperationId};
-use crate::domain::job::{ItemState, JobState};
+use crate::domain::ids::{EntryId, JobId, OperationId};
+use crate::domain::job::{Item, ItemState, JobState};
 use crate::domain::lifecycle::Lifecycle as _;
 use crate::domain::record::RecordRef;
-use crate::engine::EngineError;
+use crate::engine::{Engine, EngineError};
+use crate::proofs::point;
 
 /// Who asks for links whose both ends came back in plans of their own.
 const OURSELVES: &str = "crm-undo";
@@ -22,13 +23,14 @@ impl Run<'_> {
         if !let_go.is_empty() {
             self.append(vec![Event::Applied { items: let_go }]).await?;
         }
+        point("finish.before_look");
         let (report, complete) = self.read_back().await?;
         // The process stops, and not everything could be read back yet: that is for the next start.
         if state.is_none() && !complete && self.shutdown.is_cancelled() {
             return self.moves(JobState::Queued, Some("shutdown".to_owned())).await;
         }
         let links = self.let_links_wait().await?;
-        self.undone().await?;
+        self.engine.mark_undone(self.id, &self.progress.items).await?;
         let to = state.unwrap_or_else(|| self.progress.ending());
         let reason = (!complete).then(|| "not_read_back".to_owned());
         tracing::info!(
@@ -36,7 +38,9 @@ impl Run<'_> {
             failed = self.progress.count(ItemState::Failed), compared = report.compared,
             differences = report.differences.len(), "job ended",
         );
+        point("finish.before_end");
         self.append(vec![Event::Reported { report }, Event::JobMoved { to, reason }]).await?;
+        point("finish.ended");
         self.make_links(links).await;
         Ok(())
     }
@@ -59,10 +63,11 @@ impl Run<'_> {
             let end = loss.field.strip_prefix("links.").and_then(|end| end.parse::<RecordRef>().ok());
             let (Some(end), Some(entry)) = (end, made.get(&loss.record)) else { continue };
             let waits = Event::LinkWaits { end: end.clone(), entry: *entry, job: self.id };
-            self.append_to(&Stream::waiting(&self.connection.name, &end), |known| {
-                (!known.contains(&waits)).then(|| waits.clone())
-            })
-            .await?;
+            self.engine
+                .append_to(&Stream::waiting(&self.connection.name, &end), |known| {
+                    (!known.contains(&waits)).then(|| waits.clone())
+                })
+                .await?;
             if self.is_back(&end).await? {
                 back.insert((*entry, end));
             }
@@ -89,36 +94,40 @@ impl Run<'_> {
             tracing::warn!(job = %self.id, %error, "links between restored records could not be planned");
         }
     }
+}
 
-    /// Marks the operations whose every record is back.
-    async fn undone(&self) -> Result<(), EngineError> {
-        let alive: BTreeSet<EntryId> = self
-            .progress
-            .items
+impl Engine {
+    /// Marks the operations whose every record is back, among those that these items of a job are about.
+    pub(in crate::engine) async fn mark_undone(
+        &self,
+        job: JobId,
+        items: &BTreeMap<u32, Item>,
+    ) -> Result<(), EngineError> {
+        let alive: BTreeSet<EntryId> = items
             .values()
             .filter(|item| item.root && item.state == ItemState::Skipped && item.reason.as_deref() == Some("alive"))
             .map(|item| item.entry)
             .collect();
         let mut operations: BTreeSet<OperationId> = BTreeSet::new();
-        for item in self.progress.items.values() {
+        for item in items.values() {
             if item.root
-                && let Some(entry) = self.engine.store.entry(item.entry).await?
+                && let Some(entry) = self.store.entry(item.entry).await?
             {
                 operations.insert(entry.operation);
             }
         }
         for id in operations {
-            let Some(operation) = self.engine.store.operation(id).await? else { continue };
+            let Some(operation) = self.store.operation(id).await? else { continue };
             if operation.state.next(&OperationEvent::Undone).is_err() {
                 continue;
             }
             let mut all = true;
             for entry in &operation.entries {
-                let state = self.engine.store.entry(*entry).await?.map(|entry| entry.state);
+                let state = self.store.entry(*entry).await?.map(|entry| entry.state);
                 all &= alive.contains(entry) || matches!(state, Some(EntryState::Restored | EntryState::Kept));
             }
             if all {
-                let undone = Event::Undone { job: self.id };
+                let undone = Event::Undone { job };
                 self.append_to(&Stream::operation(id), |known| {
                     let is_known = known.iter().any(|event| matches!(event, Event::Undone { .. }));
                     (!is_known).then(|| undone.clone())
@@ -136,11 +145,11 @@ impl Run<'_> {
         event: impl Fn(&[Event]) -> Option<Event> + Send + Sync,
     ) -> Result<(), EngineError> {
         for _ in 0..5 {
-            let recorded = self.engine.store.read(stream, 0).await?;
+            let recorded = self.store.read(stream, 0).await?;
             let version = recorded.last().map_or(0, |last| last.version);
             let known: Vec<Event> = recorded.into_iter().map(|recorded| recorded.event).collect();
             let Some(event) = event(&known) else { return Ok(()) };
-            match self.engine.store.append(stream, version, vec![event]).await {
+            match self.store.append(stream, version, vec![event]).await {
                 Err(ArchiveError::Conflict { .. }) => {}
                 result => return Ok(result.map(drop)?),
             }

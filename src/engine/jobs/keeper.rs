@@ -23,6 +23,7 @@ impl Engine {
         while let Err(error) = self.find_unfinished().await {
             tracing::error!(%error, "unfinished jobs could not be listed; it is tried again");
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(BREATH) => {}
             }

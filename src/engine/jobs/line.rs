@@ -85,6 +85,7 @@ impl Jobs {
                 return Some(id);
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return None,
                 () = changed => {}
             }
@@ -125,6 +126,7 @@ impl Jobs {
                 return;
             }
             tokio::select! {
+                biased;
                 () = &mut end => return,
                 () = shutdown.cancelled() => return,
                 () = changed => {}
@@ -142,7 +144,7 @@ impl Jobs {
     }
 
     /// Tells those who watch that a job has changed.
-    pub(super) fn tell(&self, id: JobId) {
+    pub(in crate::engine) fn tell(&self, id: JobId) {
         // Nobody watches: fine.
         let _ = self.0.news.send(id);
     }

@@ -25,3 +25,4 @@ mod tests;
 pub mod verbs;
 
 pub(crate) use line::Jobs;
+pub(super) use progress::Progress;

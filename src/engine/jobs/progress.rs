@@ -13,18 +13,20 @@ use crate::domain::plan::{Plan, Step};
 
 /// Of one job.
 #[derive(Clone, Debug)]
-pub(super) struct Progress {
-    pub(super) version: u64,
-    pub(super) state: JobState,
+pub(in crate::engine) struct Progress {
+    pub(in crate::engine) version: u64,
+    pub(in crate::engine) state: JobState,
     /// The newest item of each step.
-    pub(super) items: BTreeMap<u32, Item>,
+    pub(in crate::engine) items: BTreeMap<u32, Item>,
     /// Steps of an `Applying` that no `Applied` has closed: they may have reached the CRM.
     pub(super) under_way: Vec<u32>,
     /// Steps whose `Applying` was closed without an item: they were certainly not sent, and their entries wait for this
     /// job.
     pub(super) announced: BTreeSet<u32>,
     /// When each step was about to be sent, the last time; nothing it made is older.
-    pub(super) sent_at: BTreeMap<u32, Timestamp>,
+    pub(in crate::engine) sent_at: BTreeMap<u32, Timestamp>,
+    /// Where in the ledger that is noted.
+    pub(super) sent_seq: BTreeMap<u32, u64>,
     /// Steps that were looked for in the CRM, after their outcome was lost, and have certainly made nothing.
     pub(super) absent: BTreeSet<u32>,
 }
@@ -39,11 +41,12 @@ impl Progress {
             under_way: Vec::new(),
             announced: BTreeSet::new(),
             sent_at: BTreeMap::new(),
+            sent_seq: BTreeMap::new(),
             absent: BTreeSet::new(),
         }
     }
 
-    pub(super) async fn read(ledger: &dyn Ledger, id: JobId) -> Result<Self, ArchiveError> {
+    pub(in crate::engine) async fn read(ledger: &dyn Ledger, id: JobId) -> Result<Self, ArchiveError> {
         let mut progress = Self::fresh();
         for recorded in ledger.read(&Stream::job(id), 0).await? {
             progress.apply(&recorded);
@@ -63,6 +66,7 @@ impl Progress {
             Event::Applying { steps } => {
                 self.under_way = steps.iter().map(|(step, ..)| *step).collect();
                 self.sent_at.extend(steps.iter().map(|(step, ..)| (*step, recorded.at)));
+                self.sent_seq.extend(steps.iter().map(|(step, ..)| (*step, recorded.seq)));
             }
             Event::Applied { items } => {
                 self.announced.extend(self.under_way.drain(..));
@@ -93,7 +97,7 @@ impl Progress {
     }
 
     /// How a job whose every step has an end has ended.
-    pub(super) fn ending(&self) -> JobState {
+    pub(in crate::engine) fn ending(&self) -> JobState {
         match (self.count(ItemState::NeedsReview), self.count(ItemState::Failed), self.count(ItemState::Done)) {
             (1.., ..) => JobState::NeedsReview,
             (0, 0, _) => JobState::Done,

@@ -9,13 +9,15 @@ use jiff::Timestamp;
 use super::batch::made;
 use super::progress::Progress;
 use super::run::{Run, Stop, item};
+use crate::archive::EntryFilter;
 use crate::crm::{CrmError, Lane, Presence};
-use crate::domain::entry::EntryState;
-use crate::domain::event::Event;
+use crate::domain::entry::{Entry, EntryState};
+use crate::domain::event::{Event, Stream};
 use crate::domain::job::{Item, ItemState};
 use crate::domain::plan::{Step, What};
 use crate::domain::record::RecordRef;
 use crate::engine::EngineError;
+use crate::proofs::{bite, point};
 
 impl<'a> Run<'a> {
     /// Settles what an earlier run of this job left in doubt. A reason to stop, if one came up meanwhile.
@@ -27,8 +29,10 @@ impl<'a> Run<'a> {
         let (doubtful, over) = self.without_those_over(doubtful).await?;
         let mut failures = 0;
         loop {
+            point("recover.before_look");
             match self.look(&doubtful).await? {
                 Ok(mut items) => {
+                    point("recover.looked");
                     items.extend(over);
                     let named: BTreeSet<u32> = items.iter().map(|item| item.step).collect();
                     let open = doubtful.iter().map(|step| step.number).filter(|number| !named.contains(number));
@@ -89,7 +93,7 @@ impl<'a> Run<'a> {
         }
         let capabilities = self.connection.connector.capabilities();
         // Written records show up in lists only after a while; looking earlier would take them for absent.
-        self.engine.jobs.pause(capabilities.index_delay, self.id, self.shutdown).await;
+        self.engine.jobs.pause(self.connection.index_delay(), self.id, self.shutdown).await;
         if self.stop().is_some() {
             return Ok(Err(None));
         }
@@ -114,18 +118,75 @@ impl<'a> Run<'a> {
         steps: &[&'a Step],
         since: Timestamp,
     ) -> Result<Result<Vec<Item>, Option<Duration>>, EngineError> {
+        if bite("resend_create") {
+            return Ok(Ok(Vec::new()));
+        }
         let successors = self.successors(steps).await?;
         let connector = &self.connection.connector;
         let found = connector.find_made(self.reach(), steps, since, &|old| successors.get(old).cloned()).await;
         Ok(match found {
             Ok(found) if found.len() == steps.len() => {
-                let made = steps.iter().zip(found).filter_map(|(step, found)| Some(made(step, found?)));
-                Ok(made.collect())
+                let mut items = Vec::new();
+                for (step, found) in steps.iter().zip(found) {
+                    match found {
+                        Some(record) => items.push(made(step, record)),
+                        None if self.may_lie_in_the_bin(step).await? => {
+                            items.push(item(step, ItemState::NeedsReview, Some("outcome_unknown")));
+                        }
+                        None => {}
+                    }
+                }
+                Ok(items)
             }
             Err(CrmError::Transient { retry_after, .. }) => Err(retry_after),
             // It cannot be known: never sent again, a person has to look.
             Ok(_) | Err(CrmError::Permanent { .. } | CrmError::Ambiguous { .. }) => Ok(in_review(steps)),
         })
+    }
+
+    /// Whether something was deleted through the gateway since that may be what this step had made: it is not in the
+    /// CRM any more, and its own entry brings it back.
+    async fn may_lie_in_the_bin(&self, step: &Step) -> Result<bool, EngineError> {
+        let store = &self.engine.store;
+        if !step.root {
+            // What hangs on a record that was made and deleted again lies in the bin with it, and comes back with it.
+            let root = self.makers.of_entry(step.entry).and_then(|root| self.progress.items.get(&root.number));
+            let Some(made) = root.and_then(|item| item.restored_as.as_ref()) else { return Ok(false) };
+            let name = &self.connection.name;
+            return Ok(store.successor(name, made).await?.is_some() || store.in_bin(name, made).await?.is_some());
+        }
+        // By the order of the ledger: clocks jump.
+        let sent = self.progress.sent_seq.get(&step.number).copied().unwrap_or(0);
+        let mut filter = EntryFilter {
+            connection: Some(self.connection.name.clone()),
+            object: Some(step.record.object.clone()),
+            states: EntryState::ALL.to_vec(),
+            limit: 200,
+            ..EntryFilter::default()
+        };
+        loop {
+            let page = store.entries(&filter).await?;
+            for other in page.rows.iter().filter(|other| other.record != step.record) {
+                // One that cannot be read may be anything.
+                let snapshot = store.get(&other.snapshot).await.ok();
+                if snapshot.is_none_or(|shown| self.connection.connector.may_have_made(step, &shown))
+                    && self.noted_at(other).await? > sent
+                {
+                    return Ok(true);
+                }
+            }
+            let Some(oldest) = page.rows.last() else { return Ok(false) };
+            match page.next {
+                Some(next) if self.noted_at(oldest).await? > sent => filter.cursor = Some(next),
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Where in the ledger the delete of an entry's record was begun.
+    async fn noted_at(&self, entry: &Entry) -> Result<u64, EngineError> {
+        let events = self.engine.store.read(&Stream::operation(entry.operation), 0).await?;
+        Ok(events.first().map_or(u64::MAX, |first| first.seq))
     }
 
     /// An undelete keeps the id, so looking is enough.

@@ -78,7 +78,8 @@ impl Run<'_> {
     /// One page, patiently. `None`: the CRM does not let us look.
     async fn fetch(&self, items: &[Item]) -> Option<Page> {
         let names: Vec<RecordRef> = items.iter().filter_map(|item| item.restored_as.clone()).collect();
-        let index_delay = self.connection.connector.capabilities().index_delay;
+        // By their ids they do not lag; this only bears with a CRM that is slow to show them.
+        let index_delay = self.connection.index_delay().min(Duration::from_secs(5));
         let (mut failures, mut looks) = (0, 0);
         loop {
             let wait = match self.connection.connector.fetch(self.reach(), &names).await {

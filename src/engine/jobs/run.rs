@@ -15,6 +15,7 @@ use crate::domain::job::{Item, ItemState, JobState};
 use crate::domain::plan::{Plan, Step, What};
 use crate::domain::record::RecordRef;
 use crate::engine::{Connection, Engine, EngineError};
+use crate::proofs::point;
 
 /// How often what became of a batch is offered to an archive that does not take it.
 const TRIES: u32 = 5;
@@ -87,6 +88,7 @@ impl<'a> Run<'a> {
         if self.progress.state == JobState::Queued {
             self.append(vec![Event::JobMoved { to: JobState::Running, reason: None }]).await?;
         }
+        point("job.started");
         self.skip_what_the_plan_skips().await?;
         let mut stop = self.settle_doubtful().await?;
         if stop.is_none() {

@@ -12,6 +12,7 @@ use crate::domain::job::{Job, JobState};
 use crate::domain::lifecycle::Lifecycle as _;
 use crate::domain::plan::Plan;
 use crate::engine::{Engine, EngineError};
+use crate::proofs::point;
 
 /// What may be asked of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ impl Engine {
 
     /// Queues the job of a plan that was made or checked just now.
     pub async fn queue(&self, plan: &Plan, by: &str) -> Result<Job, EngineError> {
+        let _what_it_brings_back_stays = self.nothing_dropped_meanwhile().await;
         let job = job_of(plan);
         let queued = Event::JobQueued {
             job,
@@ -55,7 +57,10 @@ impl Engine {
             by: by.to_owned(),
         };
         match self.store.append(&Stream::job(job), 0, vec![queued]).await {
-            Ok(_) => self.jobs.add(&plan.connection, job),
+            Ok(_) => {
+                self.jobs.add(&plan.connection, job);
+                point("job.queued");
+            }
             // Somebody else applied it at the same moment: this is his job.
             Err(ArchiveError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),

@@ -21,6 +21,7 @@ use crate::domain::ids::{EntryId, JobId, OperationId, PlanId};
 use crate::domain::plan::estimate::Tempo;
 use crate::domain::plan::planner::{self, Sketch};
 use crate::domain::plan::{Plan, PlanKind};
+use crate::proofs::point;
 
 /// What somebody wants back.
 #[derive(Clone, Debug)]
@@ -92,6 +93,7 @@ impl Engine {
     pub(super) async fn keep_plan(&self, plan: Plan, by: &str) -> Result<Plan, EngineError> {
         let event = Event::PlanMade { plan: Box::new(plan.clone()), by: by.to_owned() };
         self.store.append(&Stream::plan(plan.id), 0, vec![event]).await?;
+        point("plan.kept");
         Ok(plan)
     }
 }

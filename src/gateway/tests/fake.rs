@@ -6,10 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
+use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::archive::audit::{Anchor, Anchors, AuditReport};
 use crate::archive::{
-    Archive, ArchiveError, Bin, CheckReport, EntryFilter, Ledger, OperationFilter, Page, Stats, Store, Write,
+    Act, Archive, ArchiveError, Bin, CheckReport, EntryFilter, Erasable, Ledger, OperationFilter, Page, Stats, Store,
+    Write,
 };
 use crate::crm::{
     Capabilities, Connector, CrmError, Dialect, Fetched, Head, Presence, Reach, Renamed, Successor, Triage, Undelete,
@@ -74,6 +77,9 @@ impl Dialect for Fake {
         response
     }
 
+    fn done(&self, intent: &DeleteIntent) -> Response<Bytes> {
+        self.gone(intent)
+    }
     fn refuse(&self, _: &Head<'_>, refusal: &Refusal) -> Response<Bytes> {
         let mut response = Response::new(Bytes::from(format!("fake says {}: {}", refusal.code, refusal.detail)));
         *response.status_mut() = StatusCode::from_u16(refusal.status).unwrap();
@@ -105,6 +111,10 @@ impl Dialect for Fake {
     }
 
     fn draft(&self, _: &Snapshot, _: &Value) -> Draft {
+        unimplemented!("nothing is restored here")
+    }
+
+    fn may_have_made(&self, _: &Step, _: &Snapshot) -> bool {
         unimplemented!("nothing is restored here")
     }
 
@@ -150,6 +160,21 @@ impl Connector for Fake {
     }
 
     async fn write(&self, _: Reach<'_>, _: &[&Step], _: Successor<'_>) -> Result<Vec<Written>, CrmError> {
+        unimplemented!("nothing is restored here")
+    }
+
+    async fn changed_since(&self, _: Reach<'_>, records: &[RecordRef], _: Timestamp) -> Result<Vec<bool>, CrmError> {
+        // It keeps no log of changes.
+        Ok(vec![false; records.len()])
+    }
+
+    async fn candidates(
+        &self,
+        _: Reach<'_>,
+        _: &Step,
+        _: Timestamp,
+        _: Successor<'_>,
+    ) -> Result<Vec<RecordRef>, CrmError> {
         unimplemented!("nothing is restored here")
     }
 
@@ -277,5 +302,17 @@ impl Store for List {
     }
     async fn check(&self) -> Result<CheckReport, ArchiveError> {
         Ok(CheckReport::default())
+    }
+    async fn anchor(&self, _: Option<Anchor>) -> Result<Anchor, ArchiveError> {
+        unimplemented!("nothing is audited here")
+    }
+    async fn verify(&self, _: Anchors) -> Result<AuditReport, ArchiveError> {
+        unimplemented!("nothing is audited here")
+    }
+    async fn erasable(&self, _: &str, _: &RecordRef) -> Result<Erasable, ArchiveError> {
+        unimplemented!("nothing is erased here")
+    }
+    async fn erase(&self, _: &Erasable, _: Act) -> Result<Recorded, ArchiveError> {
+        unimplemented!("nothing is erased here")
     }
 }

@@ -8,4 +8,5 @@ pub(in crate::gateway) mod fake;
 mod framing;
 mod passing;
 mod patience;
+mod secured;
 mod world;

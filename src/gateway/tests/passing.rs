@@ -132,7 +132,13 @@ async fn two_thousand_random_exchanges_pass_byte_for_byte() {
         let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nX-Number: {number}\r\n");
         random_headers(&mut random, &mut head);
         let sent_head = head.clone();
-        let (body, framed) = random_body(&mut random, &mut head, true);
+        // A read with a body is looked at like a write: what is no JSON and no form does not pass.
+        let (body, framed) = if matches!(method, "GET" | "OPTIONS") {
+            head.push_str("\r\n");
+            (vec![], vec![])
+        } else {
+            random_body(&mut random, &mut head, true)
+        };
         client.write(&[head.as_bytes(), &framed].concat()).await;
         let told = client.read().await.unwrap_or_else(|| panic!("{number}: no answer to {sent_head}"));
         let heard = world.heard().pop().expect("the CRM heard it");
@@ -220,7 +226,7 @@ async fn links_lead_back_when_the_client_came_under_another_name() {
         assert_eq!(text.trim_end(), expected, "{target} packed");
         assert_eq!(told.one("location"), Some("http://gate.example:8080/l"));
     }
-    assert_eq!(world.heard()[1].one("accept-encoding"), Some("gzip"));
+    assert_eq!(world.heard()[1].one("accept-encoding"), Some("gzip, br"), "as the client said it");
     let own = world.crm;
     let told = world.say(format!("GET /short HTTP/1.1\r\nHost: {own}\r\n\r\n")).await.unwrap();
     assert!(told.text().contains(&format!("http://{own}/api")), "under the CRM's own name nothing is changed");

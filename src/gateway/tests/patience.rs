@@ -13,6 +13,8 @@ fn impatient() -> Limits {
         body_idle: Duration::from_millis(300),
         body_rate: 1024,
         write_idle: Duration::from_millis(300),
+        answer_idle: Duration::from_millis(600),
+        delete_answer: Duration::from_secs(15),
         connections: 1024,
         connections_per_address: 1000,
         drain: Duration::from_secs(5),

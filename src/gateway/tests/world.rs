@@ -137,6 +137,8 @@ type Script = Arc<dyn Fn(&Message) -> Vec<u8> + Send + Sync>;
 /// Everything of one test.
 pub(super) struct World {
     pub(super) gateway: SocketAddr,
+    /// Where the forward proxy listens, if there is one.
+    pub(super) proxy: Option<SocketAddr>,
     pub(super) crm: SocketAddr,
     pub(super) heard: Arc<Mutex<Vec<Message>>>,
     pub(super) store: Arc<List>,
@@ -161,6 +163,14 @@ impl World {
         limits: Limits,
         store: List,
     ) -> Self {
+        Self::set_up(script, Settings { limits, ..Settings::default() }, store).await
+    }
+
+    pub(super) async fn set_up(
+        script: impl Fn(&Message) -> Vec<u8> + Send + Sync + 'static,
+        settings: Settings,
+        store: List,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let crm = listener.local_addr().unwrap();
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -180,13 +190,18 @@ impl World {
         };
         let store = Arc::new(store);
         let engine = Engine::new(store.clone(), vec![connection], Policy::default(), Arc::new(Real), Arc::new(Real));
-        let bound = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let mut bound = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        let mut proxy = None;
+        if settings.forward.is_some() {
+            let other = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+            proxy = Some(other.address());
+            bound = bound.with_proxy(other);
+        }
         let gateway = bound.address();
         let shutdown = CancellationToken::new();
-        let settings = Settings { limits, ..Settings::default() };
         let main = tokio::runtime::Handle::current();
         let serving = bound.serve(engine, settings, main, shutdown.clone()).unwrap();
-        Self { gateway, crm, heard, store, shutdown, serving: Some(serving) }
+        Self { gateway, proxy, crm, heard, store, shutdown, serving: Some(serving) }
     }
 
     pub(super) async fn connect(&self) -> Client {

@@ -43,7 +43,7 @@ fn state(entry: &Value) -> &str {
     entry["state"].as_str().unwrap_or_default()
 }
 
-pub(super) async fn judge(world: &World, name: &str, cards: &[Card], begun: u64, seen: &mut Seen) {
+pub async fn judge(world: &World, name: &str, cards: &[Card], begun: u64, seen: &mut Seen) {
     let effects: Vec<Value> =
         world.heard("effects").await.into_iter().filter(|effect| number(&effect["seq"]) > begun).collect();
     let of = |what: &str| -> Vec<(String, u64)> {

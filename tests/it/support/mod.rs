@@ -3,8 +3,10 @@
 // Each module of the test uses some of this.
 #![allow(dead_code)]
 
+mod outputs;
 mod program;
 mod raw;
+mod secure;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -18,7 +20,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use program::Program;
-pub use raw::{Message, Raw, exchange};
+pub use raw::{Client, Message, Raw, exchange, read_from};
+pub use secure::{Secure, ca_of, make_ca, trusting};
 
 /// The console's first administrator in every test.
 pub const ADMIN: &str = "admin-token-of-a-test";
@@ -41,6 +44,12 @@ pub struct Setup {
     pub own_token: bool,
     /// Free bytes the archive asks for.
     pub min_free_bytes: u64,
+    /// Whether there is a private CA before the first start.
+    pub ca: bool,
+    /// More variables of the program's environment.
+    pub env: Vec<(String, String)>,
+    /// Where the connection's upstream is, instead of at the mock.
+    pub upstream: Option<String>,
     /// More lines of `[gateway]`.
     pub gateway: String,
     /// More lines of configuration, before the connection.
@@ -60,6 +69,9 @@ impl Default for Setup {
             requests_per_second: 0,
             own_token: true,
             min_free_bytes: 1,
+            ca: false,
+            env: Vec::new(),
+            upstream: None,
             gateway: String::new(),
             config: String::new(),
             hosts: Vec::new(),
@@ -88,6 +100,11 @@ impl World {
 
     /// As told.
     pub async fn with(setup: Setup) -> Self {
+        Self::through_front(setup, str::to_owned).await
+    }
+
+    /// As told, with a CRM that the gateway reaches at another address than its own.
+    pub async fn through_front(setup: Setup, front: impl FnOnce(&str) -> String) -> Self {
         // reqwest is built without a provider of its own; every test but the first finds it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mock = MockServer::start(Options {
@@ -110,15 +127,23 @@ impl World {
             setup.gateway,
             setup.min_free_bytes,
             setup.config,
-            mock.url().trim_end_matches('/'),
+            setup.upstream.clone().unwrap_or_else(|| front(mock.url().trim_end_matches('/'))),
             setup.requests_per_second,
             setup.hosts,
         );
         std::fs::write(dir.path().join("crm-undo.toml"), config).expect("the configuration is written");
+        if setup.ca {
+            make_ca(dir.path());
+        }
         let log = Arc::new(Mutex::new(Vec::new()));
-        let (child, gateway, console) = launch(dir.path(), &log, setup.rust_log);
+        let (child, gateway, console) = launch_in(dir.path(), &log, setup.rust_log, &setup.env);
         let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().expect("a client");
         Self { mock, gateway, console, dir, http, log, child, rust_log: setup.rust_log }
+    }
+
+    /// Its process, for what the system says of it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Reached under these Host values only.
@@ -131,11 +156,55 @@ impl World {
         (self.child, self.gateway, self.console) = launch(self.dir.path(), &self.log, self.rust_log);
     }
 
+    /// The same, some days later by its clock, with the help of libfaketime.
+    pub fn start_days_later(&mut self, days: u32) {
+        let library = format!("/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
+        assert!(Path::new(&library).exists(), "{library} is missing: ./tests/tools clock");
+        let env = [
+            ("LD_PRELOAD", library),
+            ("FAKETIME", format!("+{days}d")),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value));
+        (self.child, self.gateway, self.console) = launch_in(self.dir.path(), &self.log, self.rust_log, &env);
+    }
+
     /// Kills the program as a power switch would, and starts it again on the same directory.
     pub fn kill_and_restart(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
         (self.child, self.gateway, self.console) = launch(self.dir.path(), &self.log, self.rust_log);
+    }
+
+    /// Where the program reads at which point it is to die (`src/proofs.rs`); `None`: at none.
+    pub fn point(&self, line: Option<&str>) {
+        let file = self.dir.path().join("points");
+        match line {
+            Some(line) => std::fs::write(file, line).expect("written"),
+            None => drop(std::fs::remove_file(file)),
+        }
+    }
+
+    /// Whether the program has ended by itself.
+    pub fn has_died(&mut self) -> bool {
+        self.child.try_wait().expect("it can be asked").is_some()
+    }
+
+    /// Starts the program again; `false`: it died while it started.
+    pub fn try_start(&mut self) -> bool {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        match try_launch(self.dir.path(), &self.log, self.rust_log, &[]) {
+            Ok((child, gateway, console)) => {
+                (self.child, self.gateway, self.console) = (child, gateway, console);
+                true
+            }
+            Err(mut child) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                false
+            }
+        }
     }
 
     /// SIGTERM; how it ended and after how long.
@@ -187,7 +256,12 @@ impl World {
 
     /// A list of the mock's control calls: `requests` or `effects`.
     pub async fn heard(&self, what: &str) -> Vec<Value> {
-        let url = format!("{}/_mock/{what}?since=0", self.mock.url().trim_end_matches('/'));
+        self.heard_since(what, 0).await
+    }
+
+    /// What came after a number of such a list.
+    pub async fn heard_since(&self, what: &str, seq: u64) -> Vec<Value> {
+        let url = format!("{}/_mock/{what}?since={seq}", self.mock.url().trim_end_matches('/'));
         let body: Value = self.http.get(url).send().await.expect("the mock answers").json().await.expect("JSON");
         body[what].as_array().expect("a list").clone()
     }
@@ -264,6 +338,13 @@ impl World {
         }
     }
 
+    /// Where the forward proxy listens: host and port.
+    pub fn forward_proxy(&self) -> String {
+        let log = self.log.lock().expect("the log");
+        let said = log.iter().rev().find_map(|line| line.strip_prefix("forward proxy: http://"));
+        said.expect("it said where the forward proxy is").to_owned()
+    }
+
     /// What the program has written to stderr.
     pub fn said(&self) -> String {
         self.log.lock().expect("the log").join("\n")
@@ -280,14 +361,46 @@ impl World {
             .output()
             .expect("the program runs")
     }
+
+    /// A client of its own deletes a contact at this address; it lies in the bin, and comes back.
+    pub async fn deleted_and_undone_by(&self, client: &reqwest::Client, base: &str, contact: u64) {
+        let page = client.post(format!("{base}/ajax/contacts/multiple/delete/")).bearer_auth(CALLER);
+        let page = page.header("X-Requested-With", "XMLHttpRequest");
+        let gone = page.form(&[("ID[]", contact)]).send().await.expect("an answer");
+        assert_eq!(gone.status(), StatusCode::OK, "{}", self.said());
+        let operation = gone.headers()["undo-id"].to_str().expect("text").to_owned();
+        assert_eq!(self.effects("deleted", "contacts").await, [contact]);
+        assert_eq!(self.bin("").await[0]["record_id"], contact.to_string());
+        assert_eq!(self.undo(&operation).await["state"], "done");
+    }
+
+    /// A command with another token than the administrator's: its exit code, stdout and stderr.
+    pub fn told_as(&self, token: &str, arguments: &[&str]) -> (i32, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_crm-undo"))
+            .args(arguments)
+            .current_dir(self.dir.path())
+            .env("CRM_UNDO_CONSOLE", &self.console)
+            .env("CRM_UNDO_TOKEN", token)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+    }
 }
 
 impl Drop for World {
     fn drop(&mut self) {
+        if !std::thread::panicking() {
+            outputs::metrics_searched(&self.console);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("--- crm-undo said:\n{}", self.said());
+        } else {
+            outputs::searched(&self.log.lock().expect("the log"));
+            outputs::files_searched(&self.dir.path().join("data"));
         }
     }
 }
@@ -299,11 +412,37 @@ pub fn number(value: &Value) -> u64 {
 
 /// Starts `crm-undo serve` in `dir` and reads from stderr where it listens.
 fn launch(dir: &Path, log: &Arc<Mutex<Vec<String>>>, rust_log: &str) -> (Child, String, String) {
+    launch_in(dir, log, rust_log, &[])
+}
+
+fn launch_in(
+    dir: &Path,
+    log: &Arc<Mutex<Vec<String>>>,
+    rust_log: &str,
+    env: &[(String, String)],
+) -> (Child, String, String) {
+    try_launch(dir, log, rust_log, env).unwrap_or_else(|mut child| {
+        let _ = child.kill();
+        panic!("crm-undo did not say where it listens:\n{}", log.lock().expect("the log").join("\n"))
+    })
+}
+
+/// The same; `Err`: it did not get so far.
+fn try_launch(
+    dir: &Path,
+    log: &Arc<Mutex<Vec<String>>>,
+    rust_log: &str,
+    env: &[(String, String)],
+) -> Result<(Child, String, String), Child> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_crm-undo"))
         .args(["serve", "--config", "crm-undo.toml"])
         .current_dir(dir)
         .env("CRM_UNDO_ADMIN_TOKEN", ADMIN)
+        // The mock's lists do not lag unless a test says so; the usual minute would only make lost answers slow.
+        .env("CRM_UNDO__POLICY__INDEX_DELAY_SECONDS", "5")
         .env("RUST_LOG", rust_log)
+        .env("CRM_UNDO_POINTS", dir.join("points"))
+        .envs(env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -315,9 +454,11 @@ fn launch(dir: &Path, log: &Arc<Mutex<Vec<String>>>, rust_log: &str) -> (Child, 
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
             for name in ["gateway", "console"] {
-                if let Some((_, address)) = line.split_once(&format!("{name}: http://")) {
-                    let address = address.split_whitespace().next().unwrap_or_default();
-                    let _ = tell.send((name, format!("http://{address}")));
+                for scheme in ["http", "https"] {
+                    if let Some((_, address)) = line.split_once(&format!("{name}: {scheme}://")) {
+                        let address = address.split_whitespace().next().unwrap_or_default();
+                        let _ = tell.send((name, format!("{scheme}://{address}")));
+                    }
                 }
             }
             log.lock().expect("the log").push(line);
@@ -328,8 +469,8 @@ fn launch(dir: &Path, log: &Arc<Mutex<Vec<String>>>, rust_log: &str) -> (Child, 
         match told.recv_timeout(Duration::from_secs(30)) {
             Ok(("gateway", address)) => gateway = Some(address),
             Ok((_, address)) => console = Some(address),
-            Err(error) => panic!("crm-undo did not say where it listens: {error}"),
+            Err(_) => return Err(child),
         }
     }
-    (child, gateway.expect("said"), console.expect("said"))
+    Ok((child, gateway.expect("said"), console.expect("said")))
 }

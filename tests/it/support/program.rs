@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use super::launch;
+use super::{launch, make_ca};
 
 /// A running crm-undo.
 pub struct Program {
@@ -20,10 +20,20 @@ pub struct Program {
 impl Program {
     /// In front of these connections: name, where the CRM is, Host values.
     pub fn before(connections: &[(&str, &str, &[&str])]) -> Self {
+        Self::with("", false, connections)
+    }
+
+    /// The same with more lines of `[gateway]`, and perhaps with a private CA.
+    pub fn with(gateway: &str, ca: bool, connections: &[(&str, &str, &[&str])]) -> Self {
+        Self::told(gateway, "", ca, connections)
+    }
+
+    /// The same, with more lines of configuration too.
+    pub fn told(gateway: &str, more: &str, ca: bool, connections: &[(&str, &str, &[&str])]) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let mut config = format!(
-            "data_dir = \"{}\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"127.0.0.1:0\"\n\
-             [archive]\nmin_free_bytes = 1\n",
+            "data_dir = \"{}\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n{gateway}[console]\nlisten = \"127.0.0.1:0\"\n\
+             [archive]\nmin_free_bytes = 1\n{more}",
             dir.path().join("data").display(),
         );
         for (name, upstream, hosts) in connections {
@@ -34,14 +44,39 @@ impl Program {
             );
         }
         std::fs::write(dir.path().join("crm-undo.toml"), config).expect("the configuration is written");
+        if ca {
+            make_ca(dir.path());
+        }
         let log = Arc::new(Mutex::new(Vec::new()));
         let (child, gateway, console) = launch(dir.path(), &log, "info");
         Self { gateway, console, dir, log, child }
     }
 
+    /// Its process, for what the system says of it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its gateway, for sockets.
     pub fn address(&self) -> &str {
-        self.gateway.trim_start_matches("http://")
+        self.gateway.split_once("://").expect("an address").1
+    }
+
+    /// Where the forward proxy listens.
+    pub fn forward_proxy(&self) -> String {
+        let log = self.log.lock().expect("the log");
+        let said = log.iter().rev().find_map(|line| line.strip_prefix("forward proxy: http://"));
+        said.expect("it said where the forward proxy is").to_owned()
+    }
+
+    /// What it has written to stderr.
+    pub fn said(&self) -> String {
+        self.log.lock().expect("the log").join("\n")
+    }
+
+    /// Its directory.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 }
 
@@ -51,6 +86,8 @@ impl Drop for Program {
         let _ = self.child.wait();
         if std::thread::panicking() {
             eprintln!("--- crm-undo said:\n{}", self.log.lock().expect("the log").join("\n"));
+        } else {
+            super::outputs::searched(&self.log.lock().expect("the log"));
         }
     }
 }

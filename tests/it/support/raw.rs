@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Longer than any exchange here takes.
@@ -103,8 +103,41 @@ pub async fn exchange(address: &str, request: &[u8]) -> Message {
     tokio::time::timeout(LONG, work).await.expect("an answer in time")
 }
 
+/// One message in time; `None` when the other side is done.
+pub async fn read_from(stream: &mut (impl AsyncRead + Unpin), kept: &mut Vec<u8>) -> Option<Message> {
+    tokio::time::timeout(LONG, read(stream, kept)).await.expect("an answer or an end in time")
+}
+
+/// A client on one connection.
+pub struct Client {
+    pub stream: TcpStream,
+    pub kept: Vec<u8>,
+}
+
+impl Client {
+    pub async fn connect(address: &str) -> Self {
+        Self { stream: TcpStream::connect(address).await.expect("it listens"), kept: Vec::new() }
+    }
+
+    /// Sends bytes; whether they went out.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
+    /// The next answer; `None` if the connection ends first.
+    pub async fn answer(&mut self) -> Option<Message> {
+        tokio::time::timeout(LONG, read(&mut self.stream, &mut self.kept)).await.expect("an answer or an end in time")
+    }
+
+    /// Whether the other side ends the connection in this time; what it still says is kept.
+    pub async fn ends_within(&mut self, patience: Duration) -> bool {
+        let reading = async { while more(&mut self.stream, &mut self.kept).await.is_some() {} };
+        tokio::time::timeout(patience, reading).await.is_ok()
+    }
+}
+
 /// One message; `None` when the other side is done. Without framing it has no body.
-async fn read(stream: &mut TcpStream, kept: &mut Vec<u8>) -> Option<Message> {
+async fn read(stream: &mut (impl AsyncRead + Unpin), kept: &mut Vec<u8>) -> Option<Message> {
     let end = loop {
         if let Some(end) = kept.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
             break end;
@@ -141,7 +174,7 @@ async fn read(stream: &mut TcpStream, kept: &mut Vec<u8>) -> Option<Message> {
     Some(message)
 }
 
-async fn more(stream: &mut TcpStream, kept: &mut Vec<u8>) -> Option<()> {
+async fn more(stream: &mut (impl AsyncRead + Unpin), kept: &mut Vec<u8>) -> Option<()> {
     let read = stream.read_buf(kept).await.ok()?;
     (read > 0).then_some(())
 }

@@ -12,7 +12,6 @@ use crate::world::World;
 use crate::world::base::ADMIN;
 
 pub const CODE_SECONDS: i64 = 20 * 60;
-pub const ACCESS_SECONDS: i64 = 86_400;
 /// Three months.
 const REFRESH_SECONDS: i64 = 90 * 86_400;
 
@@ -150,9 +149,9 @@ impl Tokens {
         self.refresh.get(token).is_some_and(|grant| !grant.used && now < grant.expires_at)
     }
 
-    pub fn give(&mut self, to: &Granted, access: &str, refresh: &str, now: i64) {
+    pub fn give(&mut self, to: &Granted, access: &str, refresh: &str, now: i64, lives: i64) {
         let (integration, user) = (to.integration.clone(), to.user);
-        let expires_at = Some(now + ACCESS_SECONDS);
+        let expires_at = Some(now + lives);
         let token = Token { integration: integration.clone(), user, expires_at, revoked: false };
         self.access.insert(access.to_owned(), token);
         let (expires_at, access) = (now + REFRESH_SECONDS, Some(access.to_owned()));

@@ -22,6 +22,7 @@ mod private;
 mod v4;
 mod validate;
 
+pub use php::tree as form_tree;
 pub use private::delete_catalog;
 pub use v4::{edit_card, edit_note, edit_task};
 

@@ -5,7 +5,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::auth::{ACCESS_SECONDS, Granted};
+use super::auth::Granted;
 use super::hal::{no_method, no_route};
 use crate::answer::Answer;
 use crate::request::Request;
@@ -62,12 +62,13 @@ fn exchange(account: &mut Account, request: &Request) -> Answer {
 
 fn pair(account: &mut Account, request: &Request, client_id: &str, to: &Granted) -> Answer {
     let now = account.world.clock.now();
+    let lives = i64::try_from(account.world.switches.number("access_token_seconds")).unwrap_or(86_400);
     let claims = json!({
         "aud": client_id,
         "jti": account.world.new_uuid(),
         "iat": now,
         "nbf": now,
-        "exp": now + ACCESS_SECONDS,
+        "exp": now + lives,
         "sub": to.user.to_string(),
         "grant_type": "",
         "account_id": ACCOUNT_ID,
@@ -80,10 +81,10 @@ fn pair(account: &mut Account, request: &Request, client_id: &str, to: &Granted)
     let (head, signature) = (r#"{"typ":"JWT","alg":"RS256"}"#.to_owned(), account.world.new_uuid());
     let access = format!("{}.{}.{}", part(head), part(claims.to_string()), part(signature));
     let refresh = format!("def502{}{}", account.world.new_uuid(), account.world.new_uuid()).replace('-', "");
-    account.tokens.give(to, &access, &refresh, now);
+    account.tokens.give(to, &access, &refresh, now, lives);
     let body = json!({
         "token_type": "Bearer",
-        "expires_in": ACCESS_SECONDS,
+        "expires_in": lives,
         "server_time": now,
         "access_token": access,
         "refresh_token": refresh,

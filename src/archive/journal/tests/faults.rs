@@ -8,14 +8,18 @@ use super::{block_on, found, open, options, unit, whole};
 use crate::archive::ArchiveError;
 
 const LEN: usize = 150;
+/// Of each of two lives.
+const UNITS: u32 = 44;
 
 /// Opens, appends one after another, looks at what happened. Numbers of the units that were acknowledged.
 fn scenario(disk: &Arc<SimDisk>, first: u32) -> Result<Vec<u32>, ArchiveError> {
-    let (journal, _) = open(disk, options(1200))?;
+    // Its calls fail and do not hang: a machine that stands still for a while must not count as a disk that does.
+    let options = super::Options { fence_timeout: Duration::from_hours(1), ..options(1200) };
+    let (journal, _) = open(disk, options)?;
     let mut acknowledged = Vec::new();
     block_on(async {
         let mut refused = false;
-        for number in first..first + 9 {
+        for number in first..first + UNITS {
             let broken_before = disk.failed().is_some_and(|(what, _)| what != "space") && journal.writable().is_err();
             match journal.append(unit(number, u16::try_from(number % 3).unwrap() + 1, LEN)).await {
                 Ok(_) => {
@@ -39,7 +43,7 @@ fn each_io_call_fails_once() {
     let count = {
         let disk = Arc::new(SimDisk::default());
         scenario(&disk, 1).unwrap();
-        scenario(&disk, 11).unwrap();
+        scenario(&disk, 101).unwrap();
         disk.calls()
     };
     let (mut refused, mut not_opened) = (0, 0);
@@ -49,10 +53,10 @@ fn each_io_call_fails_once() {
         disk.fail_in(n);
         let mut acknowledged = Vec::new();
         let mut complete = true;
-        for first in [1, 11] {
+        for first in [1, 101] {
             match scenario(&disk, first) {
                 Ok(some) => {
-                    complete &= some.len() == 9;
+                    complete &= some.len() == UNITS as usize;
                     acknowledged.extend(some);
                 }
                 Err(error) => {
@@ -83,8 +87,8 @@ fn each_io_call_fails_once() {
             assert!(units.values().all(whole), "call {n} ({what}): {units:?}");
         }
     }
-    println!("{count} calls; {refused} runs refused something, {not_opened} did not open");
-    assert!(refused > 40 && count > 100, "{count} calls, {refused} refused");
+    println!("faults: {count} calls failed, one a run; {refused} runs refused something, {not_opened} did not open");
+    assert!(refused > 200 && count > 600, "{count} calls, {refused} refused");
 }
 
 #[test]
@@ -140,4 +144,52 @@ fn a_full_disk_takes_small_segments_and_then_refuses_without_harm() {
     assert!(matches!(error, ArchiveError::Full { .. }), "{error}");
     assert!(journal.writable().is_ok(), "not poisoned: it goes on once there is space");
     assert_eq!(found(&journal, LEN).0.len(), written as usize);
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_of_two_hundred_points_loses_nothing_and_is_written_again_once_there_is_room() {
+    let whole = {
+        let disk = Arc::new(SimDisk::default());
+        scenario(&disk, 1).unwrap();
+        disk.contents().values().map(Vec::len).sum::<usize>()
+    };
+    let (mut refused, mut not_opened) = (0, 0);
+    for point in 0..200 {
+        let limit = whole * point / 200;
+        let disk = Arc::new(SimDisk::default());
+        disk.limit(limit);
+        let mut acknowledged = Vec::new();
+        match open(&disk, options(1200)) {
+            Err(error) => {
+                assert!(matches!(error, ArchiveError::Full { .. }), "limit {limit}: {error}");
+                not_opened += 1;
+            }
+            Ok((journal, _)) => {
+                for number in 1..=UNITS {
+                    match block_on(journal.append(unit(number, u16::try_from(number % 3).unwrap() + 1, LEN))) {
+                        Ok(_) => acknowledged.push(number),
+                        Err(error) => {
+                            assert!(matches!(error, ArchiveError::Full { .. }), "limit {limit}: {error}");
+                            refused += 1;
+                        }
+                    }
+                }
+                assert!(journal.writable().is_ok(), "limit {limit}: not poisoned");
+                assert_eq!(found(&journal, LEN).0.len(), acknowledged.len(), "limit {limit}: it is read all the same");
+            }
+        }
+        // Somebody makes room, and it is started again: on the full disk already if it was made before.
+        if !acknowledged.is_empty() {
+            let (journal, recovery) = open(&disk, options(1200)).unwrap();
+            assert_eq!(recovery.damage, Vec::<String>::new(), "limit {limit}");
+            let units = found(&journal, LEN).0;
+            assert!(acknowledged.iter().all(|number| units.contains_key(number)), "limit {limit}");
+        }
+        disk.limit(usize::MAX);
+        let (journal, _) = open(&disk, options(1200)).unwrap();
+        block_on(journal.append(unit(1_000, 2, LEN))).unwrap();
+        assert_eq!(found(&journal, LEN).0.len(), acknowledged.len() + 1, "limit {limit}");
+    }
+    println!("full: 200 points, {refused} writes refused, {not_opened} did not open");
+    assert!(refused > 1_000);
 }

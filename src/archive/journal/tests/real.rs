@@ -108,3 +108,75 @@ fn destructive_work_is_refused_without_room_but_appending_goes_on() {
     assert!(matches!(journal.writable(), Err(ArchiveError::Full { .. })));
     block_on(journal.append(unit(1, 1, 100))).unwrap();
 }
+
+#[test]
+fn of_two_that_race_for_a_directory_one_gets_it() {
+    let dir = TempDir::new().unwrap();
+    drop(start(&dir).unwrap());
+    for race in 0..100 {
+        let gate = std::sync::Barrier::new(2);
+        let won: Vec<_> = std::thread::scope(|scope| {
+            let open = || {
+                gate.wait();
+                let journal = start(&dir);
+                gate.wait();
+                match journal {
+                    Ok(_) => true,
+                    Err(ArchiveError::Locked(_)) => false,
+                    Err(error) => panic!("race {race}: {error}"),
+                }
+            };
+            let racers: Vec<_> = (0..2).map(|_| scope.spawn(open)).collect();
+            racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+        });
+        assert_eq!(won.iter().filter(|won| **won).count(), 1, "race {race}");
+    }
+    println!("races: 100, each won by one");
+}
+
+/// On a real file system of 2 MiB, full and then read-only: needs the right to mount one.
+#[test]
+fn on_a_small_real_disk_that_fills_up_and_is_then_read_only_nothing_is_lost() {
+    let place = TempDir::new().unwrap();
+    let mount = |arguments: &[&str]| {
+        let done = std::process::Command::new("mount").args(arguments).arg(place.path()).output();
+        done.is_ok_and(|done| done.status.success())
+    };
+    if !mount(&["-t", "tmpfs", "-o", "size=2m", "tmpfs"]) {
+        println!("full: NOT CHECKED on a real file system: this user may not mount one");
+        return;
+    }
+    let dir = place.path().to_owned();
+    let done = std::panic::catch_unwind(|| {
+        let data = dir.join("data");
+        let sealer = || Sealer::open_or_create(&dir.join("archive.key"), &data);
+        let (journal, _) = Journal::open(options(&data), sealer().unwrap()).unwrap();
+        let mut kept = 0;
+        let error = loop {
+            match block_on(journal.append(unit(kept + 1, 3, 4_000))) {
+                Ok(_) => kept += 1,
+                Err(error) => break error,
+            }
+            assert!(kept < 5_000, "it never fills up");
+        };
+        assert!(matches!(error, ArchiveError::Full { .. }) && kept > 50, "{kept}: {error}");
+        assert_eq!(found(&journal, 4_000).0.len(), kept as usize, "a full disk is read");
+        drop(journal);
+        let (journal, _) = Journal::open(options(&data), sealer().unwrap()).expect("a full disk is opened");
+        assert_eq!(found(&journal, 4_000).0.len(), kept as usize);
+        drop(journal);
+        assert!(mount(&["-o", "remount,ro"]));
+        // Read-only, nothing destructive can go on: it does not even start, and says so.
+        let opened = sealer().and_then(|sealer| Journal::open(options(&data), sealer));
+        assert!(matches!(opened, Err(ArchiveError::Unusable(_))), "{:?}", opened.map(|_| ()));
+        assert!(mount(&["-o", "remount,rw,size=4m"]));
+        let (journal, _) = Journal::open(options(&data), sealer().unwrap()).unwrap();
+        block_on(journal.append(unit(9_000, 1, 4_000))).expect("there is room again");
+        assert_eq!(found(&journal, 4_000).0.len(), kept as usize + 1);
+    });
+    let _ = std::process::Command::new("umount").arg("-l").arg(place.path()).status();
+    if let Err(why) = done {
+        std::panic::resume_unwind(why);
+    }
+    println!("full: a real file system of 2 MiB, full and read-only");
+}

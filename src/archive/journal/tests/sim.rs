@@ -32,8 +32,14 @@ struct State {
     full: bool,
     hang: Duration,
     garble: Option<usize>,
+    /// Changes until the power goes; the last one is cut off half way.
+    power: Option<usize>,
+    dead: bool,
+    died: Arc<tokio::sync::Notify>,
+    limit: Option<usize>,
 }
 
+/// Cheap to clone; all clones are the same disk.
 #[derive(Clone, Default)]
 pub struct SimDisk(Arc<Mutex<State>>);
 
@@ -45,6 +51,18 @@ impl SimDisk {
     /// Counts a call, and fails it if it is its turn.
     fn call(&self, what: &'static str) -> io::Result<MutexGuard<'_, State>> {
         let mut state = self.state();
+        if state.dead {
+            return Err(io::Error::other("the power is off"));
+        }
+        let changes = matches!(what, "write" | "sync" | "truncate" | "create" | "rename" | "remove");
+        if let Some(left) = state.power.as_mut().filter(|_| changes) {
+            *left -= 1;
+            if *left == 0 {
+                state.dead = true;
+                state.died.notify_one();
+                return Err(io::Error::other("the power goes"));
+            }
+        }
         state.calls += 1;
         if state.fail_at == Some(state.calls) {
             state.failed = Some(what);
@@ -70,6 +88,33 @@ impl SimDisk {
     pub fn failed(&self) -> Option<(&'static str, usize)> {
         let state = self.state();
         state.failed.map(|what| (what, state.changes_after_failure))
+    }
+    /// The power goes at the n-th change from now on, which is cut off half way; nothing works after it.
+    pub fn power_off_in(&self, changes: usize) {
+        self.state().power = Some(changes.max(1));
+    }
+    /// The power goes now.
+    pub fn power_off(&self) {
+        let mut state = self.state();
+        state.dead = true;
+        state.died.notify_one();
+    }
+    pub fn is_dead(&self) -> bool {
+        self.state().dead
+    }
+    /// Rung when the power goes.
+    pub fn died(&self) -> Arc<tokio::sync::Notify> {
+        Arc::clone(&self.state().died)
+    }
+    /// The same disk for another process: what was not synced is still on its way.
+    pub fn revived(&self) -> Self {
+        let state = self.state();
+        let (files, names, log) = (state.files.clone(), state.names.clone(), state.log.clone());
+        Self(Arc::new(Mutex::new(State { files, names, log, ..State::default() })))
+    }
+    /// No more bytes than this fit, in all files together.
+    pub fn limit(&self, bytes: usize) {
+        self.state().limit = Some(bytes);
     }
     pub fn syncs(&self) -> usize {
         self.state().syncs
@@ -261,16 +306,21 @@ impl DiskFile for SimFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let disk = self.disk();
         let offset = usize::try_from(offset).unwrap();
+        if disk.is_dead() {
+            return Err(io::Error::other("the power is off"));
+        }
         let (mut state, written, result) = match disk.call("write") {
             Ok(state) => (state, bytes, Ok(())),
             // A write that fails has written half.
             Err(error) => (disk.state(), &bytes[..bytes.len() / 2], Err(error)),
         };
-        if state.full && offset + bytes.len() > state.files[self.file].len() {
+        let grows = (offset + bytes.len()).saturating_sub(state.files[self.file].len());
+        let held = || state.names.values().map(|file| state.files[*file].len()).sum::<usize>();
+        if grows > 0 && (state.full || state.limit.is_some_and(|limit| held() + grows > limit)) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let mut written = written.to_vec();
-        if written.len() > 76
+        if written.len() > 47
             && let Some(at) = state.garble.take()
         {
             let len = written.len();

@@ -43,6 +43,7 @@ use serde_json::Value;
 use super::AmoCrm;
 use crate::crm::{Dialect, Head, Renamed, Successor, Triage};
 use crate::domain::delete::{DeleteIntent, Recognised, Refusal, Verdict};
+use crate::domain::plan::Step;
 use crate::domain::record::{RecordRef, Snapshot};
 use crate::domain::restore::{Difference, Draft, Loss};
 
@@ -67,6 +68,10 @@ impl Dialect for AmoCrm {
         faces::gone(intent)
     }
 
+    fn done(&self, intent: &DeleteIntent) -> Response<Bytes> {
+        faces::done(intent)
+    }
+
     fn refuse(&self, head: &Head<'_>, refusal: &Refusal) -> Response<Bytes> {
         faces::refuse(head, refusal)
     }
@@ -85,6 +90,10 @@ impl Dialect for AmoCrm {
 
     fn draft(&self, snapshot: &Snapshot, surroundings: &Value) -> Draft {
         super::draft::draft(snapshot, surroundings)
+    }
+
+    fn may_have_made(&self, step: &Step, snapshot: &Snapshot) -> bool {
+        super::write::may_have_made(step, snapshot)
     }
 
     fn compare(&self, was: &Snapshot, is: &Snapshot, successor: Successor<'_>, losses: &[Loss]) -> Vec<Difference> {

@@ -11,6 +11,12 @@ use crate::domain::record::RecordRef;
 /// Words of `edit2.php` that delete nothing (§3.2, a captured page).
 const EDITS: [&str; 5] = ["ADD_NOTE", "EDIT_NOTE", "ADD_TASK", "EDIT_TASK", "COMPLETE_TASK"];
 
+/// Beginnings of names by which lists on the web pages are narrowed or widened. Beside ids they might select more than
+/// what was archived; nobody knows what the CRM makes of them here.
+const SELECTS: [&str; 7] = ["filter", "select", "all", "query", "search", "except", "exclude"];
+/// What can be asked of one kind of record on the `set` routes.
+const ASKS: [&str; 3] = ["add", "update", "delete"];
+
 type Read = Result<Option<DeleteIntent>, String>;
 
 /// What a body means on a known route.
@@ -44,6 +50,10 @@ pub fn read(signature: &'static Signature, caught: &[&str], tree: &Tree) -> Read
 
 fn by_id(route: &'static str, object: &str, tree: &Tree, words: usize) -> Read {
     no_more(tree, words)?;
+    let selects = |key: &str| SELECTS.iter().any(|word| key.to_ascii_lowercase().trim_start().starts_with(word));
+    if tree.entries().iter().any(|(key, _)| selects(key)) {
+        return Err("the body selects records by more than their ids: send the ids only".to_owned());
+    }
     Ok(Some(destroy(route, named(object, tree)?)))
 }
 
@@ -84,6 +94,13 @@ fn edit2(tree: &Tree) -> Read {
 }
 
 fn listed(route: &'static str, kind: Kind, tree: &Tree, path: &[&str]) -> Read {
+    if let ["request", kind, _] = path
+        && tree
+            .at(&["request", kind])
+            .is_some_and(|asked| asked.entries().iter().any(|(key, _)| !ASKS.contains(&key.as_str())))
+    {
+        return Err("the request asks for something that is not known here: add, update and delete are".to_owned());
+    }
     let Some(named) = tree.at(path) else { return no_more(tree, 0).map(|()| None) };
     no_more(tree, 1)?;
     Ok(Some(of_kind(route, kind, &ids::ids(named, PRIVATE)?)))

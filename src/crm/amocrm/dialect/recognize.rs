@@ -5,7 +5,7 @@ use http::header;
 use super::super::wire::SetUpName;
 use super::signatures::{self, Kind, Reads};
 use super::tree::{self, Tree};
-use super::{cards, form, ids, pattern, private, triage, words};
+use super::{cards, form, ids, pattern, private, triage, words, writes};
 use crate::crm::{Head, Triage};
 use crate::domain::delete::{DeleteIntent, Effect, Recognised, Selection};
 use crate::domain::record::RecordRef;
@@ -21,6 +21,7 @@ pub fn recognize(head: &Head<'_>, body: &[u8]) -> Recognised {
 
 fn read(head: &Head<'_>, body: &[u8]) -> Result<Option<DeleteIntent>, String> {
     match triage::triage(head) {
+        Triage::Stream if head.method.is_safe() => return bare_read(body),
         Triage::Stream => return Ok(None),
         Triage::Refuse(reason) => return Err(reason),
         Triage::Buffer(most) if body.len() > most => return Err("the body is too large: send fewer records".to_owned()),
@@ -42,8 +43,24 @@ fn read(head: &Head<'_>, body: &[u8]) -> Result<Option<DeleteIntent>, String> {
             let tree = tree_of(head, body)?;
             private::read(signature, &caught, &tree)
         }
+        None if writes::known(head.method, &path) => {
+            if words::names_method(body) {
+                return Err("the body names another method: send the request with the method it means".to_owned());
+            }
+            Ok(None)
+        }
         None => unknown(head, &path, body),
     }
+}
+
+/// A read with a body: some clients send `{}`. It passes if no server could take the body for a delete.
+fn bare_read(body: &[u8]) -> Result<Option<DeleteIntent>, String> {
+    let text = std::str::from_utf8(body).ok().filter(|text| !text.contains('\0'));
+    let text = text.ok_or("a read has a body that is no text: send it without")?;
+    let tree = if text.trim_start().starts_with(['{', '[']) { tree::json(text) } else { form::form(text) };
+    let says = tree.map_or(true, |tree| words::count(&tree) > 0);
+    let says = says || words::in_bytes(body) || words::names_method(body) || words::reserved(text.split('&'));
+    if says { Err("a read has a body that could be taken for a delete: send it without".to_owned()) } else { Ok(None) }
 }
 
 /// A body of the web pages' routes: a form or JSON, by its content, whatever was declared (§3.4). Two readings that

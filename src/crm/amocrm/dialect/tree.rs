@@ -5,6 +5,8 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use crate::proofs::bite;
+
 use serde::de::IgnoredAny;
 
 /// How deep a body may nest.
@@ -125,6 +127,11 @@ impl Walk<'_> {
         while self.peek() != b'}' {
             let key = self.string()?;
             if !seen.insert(key.clone()) {
+                if bite("last_key_wins") {
+                    entries.retain(|(known, _)| *known != key);
+                    entries.push((key, self.value(depth + 1)?));
+                    continue;
+                }
                 return Err("a key stands twice in one object of the body: send it once".to_owned());
             }
             entries.push((key, self.value(depth + 1)?));

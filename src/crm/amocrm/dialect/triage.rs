@@ -15,12 +15,27 @@ const BATCH: usize = 8 << 20;
 /// See [`Dialect::triage`](crate::crm::Dialect::triage).
 pub fn triage(head: &Head<'_>) -> Triage {
     let path = words(head.path);
-    if matches!(*head.method, Method::GET | Method::HEAD) && is_private(&path) {
+    let lower: Vec<String> = path.iter().map(|word| word.to_ascii_lowercase()).collect();
+    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
+    // Whatever is not plainly the documented API may be one of its pages to a server that forgives more than we know
+    // (`/contacts/detail%20/5`, `/ajax./…`).
+    if matches!(*head.method, Method::GET | Method::HEAD) && !lower.starts_with(&["api", "v4"]) {
         // PHP reads $_REQUEST: a page's own delete would also work by GET, with its ids in the query.
         let query = head.query.unwrap_or_default();
-        if query.split('&').any(|pair| says::in_bytes(pair.as_bytes())) || is_delete(&path) {
+        if query.split('&').any(|pair| says::in_bytes(pair.as_bytes())) || is_delete(&lower) {
             return refuse("a delete sent by GET is not read: send it as POST with its ids in the body");
         }
+    }
+    // A server that forgives more than we know may find such a page under another name (`/ajax./…`), and nobody knows the
+    // whole of what it might decode.
+    if head.method.is_safe()
+        && (says::in_path(&lower) || !is_plain(head.path))
+        && head.query.is_some_and(|query| says::reserved(query.split('&')))
+    {
+        return refuse(
+            "a read of an odd path, or of a page that deletes, has ids or an action in its query: write the path without \
+             encoded characters, and leave them out",
+        );
     }
     if head.method.is_safe() {
         return Triage::Stream;
@@ -32,10 +47,10 @@ pub fn triage(head: &Head<'_>) -> Triage {
         return Triage::Buffer(if signature.reads == Reads::Cards { BATCH } else { SMALL });
     }
     if writes::known(head.method, &path) {
-        return Triage::Stream;
+        // Where the same path with DELETE destroys something, the body is read for a verb of its own.
+        let deletes = signatures::find(&Method::DELETE, &path).is_some();
+        return if deletes { Triage::Buffer(BATCH) } else { Triage::Stream };
     }
-    let lower: Vec<String> = path.iter().map(|word| word.to_ascii_lowercase()).collect();
-    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
     if lower != path && (signatures::find(head.method, &lower).is_some() || is_private(&lower)) {
         return refuse("this path is known in lower case only: write it so");
     }
@@ -48,6 +63,11 @@ pub fn triage(head: &Head<'_>) -> Triage {
 /// Whether it is a route of the web pages.
 pub fn is_private(path: &[&str]) -> bool {
     matches!(path.first(), Some(&("ajax" | "private"))) || path.get(1) == Some(&"detail")
+}
+
+/// Whether no letter of it can be read in two ways.
+fn is_plain(path: &str) -> bool {
+    path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte))
 }
 
 fn is_delete(path: &[&str]) -> bool {

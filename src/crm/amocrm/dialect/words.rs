@@ -44,6 +44,12 @@ fn entry_says(key: &str, value: &Tree) -> usize {
 
 fn text_says(text: &str) -> bool {
     let lower = text.trim().to_ascii_lowercase();
+    // What stands around the word may be dropped on the way: a zero byte, a quote, a semicolon.
+    let lower = if lower.starts_with(['{', '[']) {
+        lower.as_str()
+    } else {
+        lower.trim_matches(|char: char| !char.is_ascii_alphanumeric())
+    };
     let action = lower == "delete" || lower.ends_with("_delete") || lower == "unlink" || lower.ends_with("_unlink");
     // JSON in a text.
     action || (lower.starts_with(['{', '[']) && (lower.contains("delete") || lower.contains("unlink")))
@@ -57,6 +63,15 @@ pub fn in_bytes(body: &[u8]) -> bool {
     };
     let text = String::from_utf8_lossy(body);
     holds(&text) || holds(&percent_decode_str(&text).decode_utf8_lossy())
+}
+
+/// Whether a body names a verb of its own, in any reading: as it is, percent-decoded, or escaped as in JSON.
+pub fn names_method(body: &[u8]) -> bool {
+    let holds = |text: &str| text.to_ascii_lowercase().contains("_method");
+    let text = String::from_utf8_lossy(body);
+    // JSON's escapes of the letters and of the underscore, as percent signs.
+    let escaped = text.replace("\\u00", "%");
+    holds(&text) || holds(&percent_decode_str(&escaped).decode_utf8_lossy())
 }
 
 /// Whether a word of a path says so.

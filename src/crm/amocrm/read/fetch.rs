@@ -15,14 +15,13 @@ use crate::crm::amocrm::wire::{LinkName, SetUpName, TagName, numeric_id};
 use crate::crm::{CrmError, Fetched, Reach};
 use crate::domain::record::{Association, RecordRef};
 
-/// There is no bulk call for the files of cards: of more cards than this they are not read.
-const MOST_WITH_FILES: usize = 5;
-
 /// See [`Connector::fetch`](crate::crm::Connector::fetch).
 pub async fn fetch(reach: Reach<'_>, records: &[RecordRef]) -> Result<Vec<Fetched>, CrmError> {
     let cards = records.iter().filter(|record| CARDS.contains(&record.object.as_str())).count();
+    // There is no bulk call for the files of cards.
+    let with_files = cards <= reach.upstream.files_up_to();
     let groups = by_kind(records);
-    let read = groups.iter().map(|(kind, group)| of_kind(reach, kind, group, cards <= MOST_WITH_FILES));
+    let read = groups.iter().map(|(kind, group)| of_kind(reach, kind, group, with_files));
     let read: HashMap<&RecordRef, Fetched> = try_join_all(read).await?.into_iter().flatten().collect();
     let unsaid = || Fetched::Hidden("the CRM did not say whether it is there".to_owned());
     Ok(records.iter().map(|record| read.get(record).cloned().unwrap_or_else(unsaid)).collect())

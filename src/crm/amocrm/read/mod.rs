@@ -18,6 +18,8 @@
 //! | [`associations`] | who is linked with whom |
 //! | [`fetch`] | records of any kind -> snapshots |
 //! | [`presence`] | records of any kind -> there or not |
+//! | [`version`] | whether records still are what their snapshots say |
+//! | [`log`] | what the CRM's own log says was changed meanwhile |
 //! | [`resolve`] | what a request would destroy, record by record |
 
 mod associations;
@@ -25,6 +27,7 @@ mod back;
 mod fetch;
 mod hanging;
 mod locate;
+mod log;
 mod page;
 mod pieces;
 mod places;
@@ -34,9 +37,12 @@ mod row;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod version;
 mod walk;
 mod whole;
 
 pub use fetch::fetch;
+pub use log::changed_since;
 pub use presence::presence;
 pub use resolve::resolve;
+pub use version::unchanged;

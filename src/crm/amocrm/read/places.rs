@@ -72,11 +72,11 @@ fn all_hidden(ids: &[u64], why: &str) -> HashMap<u64, Placed> {
     ids.iter().map(|id| (*id, Placed { located: Located::Hidden(why.to_owned()), under: "" })).collect()
 }
 
-fn notes(word: &str) -> Place {
+pub(super) fn notes(word: &str) -> Place {
     Place { path: format!("/api/v4/{word}/notes"), with: "", key: "notes", or_404: true }
 }
 
-fn elements(catalog: u64) -> Place {
+pub(super) fn elements(catalog: u64) -> Place {
     Place { path: format!("/api/v4/catalogs/{catalog}/elements"), with: "", key: "elements", or_404: true }
 }
 

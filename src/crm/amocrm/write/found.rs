@@ -8,6 +8,7 @@ use super::jobs::{self, Group};
 use super::look;
 use super::pen::Pen;
 use super::same::{self, Found};
+use crate::crm::amocrm::rows::id_at;
 use crate::crm::{CrmError, Reach, Successor};
 use crate::domain::plan::Step;
 use crate::domain::record::RecordRef;
@@ -43,6 +44,25 @@ pub async fn find_made(
         }
     }
     Ok(made)
+}
+
+/// Records made at `since` or later that may be what this step has made, newest first: for a person to look at.
+pub async fn candidates(
+    reach: Reach<'_>,
+    step: &Step,
+    since: Timestamp,
+    successor: Successor<'_>,
+) -> Result<Vec<RecordRef>, CrmError> {
+    let mut pen = Pen::new(reach, Duration::ZERO, 1);
+    let mut found = Vec::new();
+    for group in jobs::groups(&[step], successor, &mut pen) {
+        let Group::Creates(place, items) = group else { continue };
+        let rows = look::since(&pen, &place, since.as_second().saturating_sub(CLOCKS)).await?;
+        let rows = rows.ok_or_else(|| unclear("the newest records of this kind cannot be told"))?;
+        let like = rows.iter().filter(|row| items.iter().any(|item| same::may_be(item, row)));
+        found.extend(like.filter_map(|row| id_at(row, "id")).map(|id| RecordRef::new(&place.object, id)));
+    }
+    Ok(found)
 }
 
 fn unclear(why: &str) -> CrmError {

@@ -28,7 +28,8 @@ mod tests;
 
 use std::time::Duration;
 
-pub use found::find_made;
+pub use found::{candidates, find_made};
+pub use same::may_have_made;
 pub use surroundings::surroundings;
 
 use self::jobs::Group;
@@ -41,7 +42,8 @@ pub const INDEX_DELAY: Duration = Duration::from_secs(5);
 
 /// See [`Connector::write`](crate::crm::Connector::write).
 pub async fn write(reach: Reach<'_>, steps: &[&Step], successor: Successor<'_>) -> Result<Vec<Written>, CrmError> {
-    write_with(reach, steps, successor, INDEX_DELAY).await
+    let index_delay = reach.upstream.index_delay().unwrap_or(INDEX_DELAY);
+    write_with(reach, steps, successor, index_delay).await
 }
 
 /// The same with another index delay.

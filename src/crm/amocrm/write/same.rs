@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 
 use super::jobs::Item;
+use crate::crm::amocrm::draft::act::Act;
 use crate::crm::amocrm::rows::{CARDS, id_at, result_text, text_at};
+use crate::domain::plan::Step;
+use crate::domain::record::Snapshot;
 
 /// What was found of one item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,12 +56,20 @@ pub fn assign(items: &[Item], rows: &[Value], known: &HashSet<u64>) -> Vec<Found
 
 /// Whether a row may be this item after somebody changed it: robots rename and move new deals within seconds. Only
 /// what cannot be it lets us say that the item is not there.
-fn may_be(item: &Item, row: &Value) -> bool {
+pub fn may_be(item: &Item, row: &Value) -> bool {
     let same = |key: &str| item.body.get(key) == row.get(key);
-    if keeps_its_time(item) {
+    if keeps_its_time(&item.record.object, &item.body) {
         return same("created_at");
     }
     item.body.get("note_type").is_none() || (same("note_type") && same("entity_id"))
+}
+
+/// Whether a record that was deleted may be what this step has made. Its name tells nothing: somebody may have changed it.
+pub fn may_have_made(step: &Step, snapshot: &Snapshot) -> bool {
+    let act = step.write.as_ref().and_then(|write| serde_json::from_value::<Act>(write.clone()).ok());
+    let row = snapshot.part("record").and_then(|part| serde_json::from_slice::<Value>(&part.body).ok());
+    let (Some(Act::Create { body, .. } | Act::Task { body, .. }), Some(row)) = (act, row) else { return true };
+    !keeps_its_time(&step.record.object, &body) || body.get("created_at") == row.get("created_at")
 }
 
 fn serve(items: &[Item], wanted: &[usize], mut rows: Vec<&Value>, found: &mut [Found]) {
@@ -90,7 +101,8 @@ fn serve(items: &[Item], wanted: &[usize], mut rows: Vec<&Value>, found: &mut [F
         return;
     }
     // Where the time is kept, another time is another record.
-    rows.retain(|_| left.iter().all(|index| !keeps_its_time(&items[*index])));
+    let timed = |index: &usize| keeps_its_time(&items[*index].record.object, &items[*index].body);
+    rows.retain(|_| !left.iter().any(timed));
     if rows.len() == left.len() {
         for (index, row) in left.iter().zip(rows) {
             found[*index] = id_at(row, "id").map_or(Found::Unclear, Found::One);
@@ -103,9 +115,8 @@ fn serve(items: &[Item], wanted: &[usize], mut rows: Vec<&Value>, found: &mut [F
 }
 
 /// Cards and tasks keep it (§10.4); of notes and catalog elements it is not known (§12.8).
-fn keeps_its_time(item: &Item) -> bool {
-    let object = item.record.object.as_str();
-    item.body.get("created_at").is_some() && (CARDS.contains(&object) || object == "tasks")
+fn keeps_its_time(object: &str, body: &Value) -> bool {
+    body.get("created_at").is_some() && (CARDS.contains(&object) || object == "tasks")
 }
 
 /// What tells one record from another, as text.

@@ -130,9 +130,10 @@ impl Budget {
                     Try::Granted(place) => return place,
                     Try::Later(Some(at)) => {
                         tokio::select! {
-                            () = tokio::time::sleep_until(at) => {}
-                            () = ticket.wake.notified() => {}
-                        }
+                        biased;
+                                    () = tokio::time::sleep_until(at) => {}
+                                    () = ticket.wake.notified() => {}
+                                }
                     }
                     Try::Later(None) => ticket.wake.notified().await,
                 }
@@ -146,6 +147,11 @@ impl Budget {
             },
         };
         Ok(self.granted(place))
+    }
+
+    /// Whether one may hold a turn and wait for another: with a single place a second that would be for ever.
+    pub fn has_room_for_two(&self) -> bool {
+        self.limits.per_second > 1
     }
 
     /// How much of the budget is in use now.

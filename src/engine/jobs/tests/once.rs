@@ -1,5 +1,11 @@
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::archive::memory::Memory;
 use crate::domain::entry::EntryState;
 use crate::domain::job::JobState;
+use crate::domain::world::Clock;
 use crate::engine::EngineError;
 use crate::engine::fake_crm::{FakeCrm, Fault};
 use crate::engine::fake_world::Fake;
@@ -189,6 +195,30 @@ async fn what_an_earlier_job_left_in_doubt_is_not_made_by_the_next_in_line() {
 }
 
 #[tokio::test]
+async fn what_a_paused_job_may_have_made_stays_its_own_when_another_job_leaves_it_alone() {
+    let dead = Fake::running();
+    let (_, entries) = dead.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    dead.crm.world().faults.push_back(Fault::Hang);
+    let plan = dead.plan(&entries).await.unwrap();
+    let first = dead.engine.apply(plan.id, &plan.digest, "anna").await.unwrap().id;
+    dead.until(first, |_| dead.crm.copies("contacts/1") == 1).await;
+
+    // The process ends; a second one is told to leave the job as it is.
+    dead.crm.world().can_find = true;
+    let mut fake = Fake::over(dead.store.clone(), dead.crm.clone());
+    fake.engine.steer(first, Verb::Pause).await.unwrap();
+    fake.start();
+    let second = fake.restore(&entries).await;
+    assert_eq!(fake.items(second.id).await, ["contacts/1 skipped restoring"]);
+    assert_eq!(fake.entry(entries[0]).await.state, EntryState::Restoring);
+    fake.restore(&entries).await;
+    assert_eq!(fake.crm.copies("contacts/1"), 1);
+    fake.engine.steer(first, Verb::Resume).await.unwrap();
+    assert_eq!(fake.in_state(first, JobState::Done).await.done, 1);
+    assert_eq!(fake.crm.copies("contacts/1"), 1);
+}
+
+#[tokio::test]
 async fn a_job_that_may_not_look_ends_also_for_what_was_in_doubt() {
     let first = Fake::running();
     let (_, entries) = first.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
@@ -236,4 +266,76 @@ async fn what_was_made_and_deleted_again_is_not_made_a_second_time_by_a_retry() 
     fake.in_state(job.id, JobState::Done).await;
     assert_eq!(fake.items(job.id).await, ["contacts/1 skipped newer_copy"]);
     assert!(fake.crm.world().made.is_empty());
+}
+
+/// Of a ledger: it can be set.
+#[derive(Debug)]
+struct Wrong(Mutex<SignedDuration>);
+impl Clock for Wrong {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + *self.0.lock().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_copy_whose_answer_was_lost_and_that_was_deleted_again_is_not_made_a_second_time() {
+    for hours in [0, -39] {
+        let clock = Arc::new(Wrong(Mutex::default()));
+        let mut fake = Fake::over(Arc::new(Memory::new(clock.clone())), FakeCrm::new());
+        fake.start();
+        fake.crm.world().can_find = true;
+        let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+        fake.crm.world().faults.push_back(Fault::Ambiguous(true));
+        let job = fake.restore(&entries).await;
+        assert_eq!(job.state, JobState::NeedsReview);
+        // It was made, and somebody deletes it through the gateway before anybody has looked: under another name, or after
+        // the clock was set.
+        let copy = fake.crm.world().made[0].1.clone();
+        fake.crm.world().alive.clear();
+        *clock.0.lock().unwrap() = SignedDuration::from_hours(hours);
+        let mut snapshot = FakeCrm::snapshot("contacts/1", None, &[], &[]);
+        snapshot.of = copy;
+        snapshot.title = "edited since".into();
+        fake.delete(vec![snapshot]).await;
+        fake.engine.steer(job.id, Verb::Retry).await.unwrap();
+        fake.until(job.id, |job| job.state == JobState::NeedsReview).await;
+        assert_eq!(fake.crm.copies("contacts/1"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_reason_to_doubt_what_was_deleted_before() {
+    let fake = Fake::running();
+    fake.crm.world().can_find = true;
+    let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &[], &[])]).await;
+    // It looks like what will be made, and is older.
+    fake.crm.world().made.push(("contacts/1".parse().unwrap(), "contacts/2".parse().unwrap()));
+    fake.delete(vec![FakeCrm::snapshot("contacts/2", None, &[], &[])]).await;
+    fake.crm.world().made.clear();
+    fake.crm.world().faults.push_back(Fault::Ambiguous(false));
+    let job = fake.restore(&entries).await;
+    fake.crm.world().made.push(("contacts/1".parse().unwrap(), "contacts/2".parse().unwrap()));
+    fake.engine.steer(job.id, Verb::Retry).await.unwrap();
+    fake.in_state(job.id, JobState::Done).await;
+    assert_eq!(fake.crm.copies("contacts/1"), 2, "the one of before, and the one that was made");
+}
+
+#[tokio::test]
+async fn what_hangs_on_a_copy_that_was_deleted_again_is_not_made_a_second_time() {
+    let fake = Fake::running();
+    fake.crm.world().can_find = true;
+    let (_, entries) = fake.delete(vec![FakeCrm::snapshot("contacts/1", None, &["notes/11"], &[])]).await;
+    // The record is made; whether its note is, nobody has said.
+    fake.crm.world().second_fault = Some(Fault::Ambiguous(true));
+    let job = fake.restore(&entries).await;
+    assert_eq!(job.state, JobState::NeedsReview);
+    assert_eq!((fake.crm.copies("contacts/1"), fake.crm.copies("notes/11")), (1, 1));
+    // The copy is deleted through the gateway with its note, and brought back with it.
+    let copy = fake.entry(entries[0]).await.restored_as.unwrap();
+    fake.crm.world().alive.clear();
+    let (_, again) = fake.delete(vec![FakeCrm::snapshot(&copy.to_string(), None, &["notes/9002"], &[])]).await;
+    fake.restore(&again).await;
+    fake.engine.steer(job.id, Verb::Retry).await.unwrap();
+    fake.until(job.id, |job| job.state == JobState::NeedsReview).await;
+    assert_eq!(fake.crm.copies("notes/11"), 1);
 }

@@ -121,6 +121,42 @@ proptest! {
     }
 
     #[test]
+    fn junk_beside_a_delete_never_makes_something_else_of_it(
+        at in 0_usize..7, junk in "[ -~\\x00-\\x1fé]{0,12}", pair in "[A-Za-z_\\[\\]%]{0,8}=[ -~]{0,8}", before in any::<bool>(),
+    ) {
+        let bodies = [
+            ("/ajax/leads/multiple/delete/", "ID[]=5"),
+            ("/private/notes/edit2.php", "ACTION=NOTE_DELETE&ID=5"),
+            ("/private/deals/delete.php", "ID=5&ACTION=DELETE"),
+            ("/ajax/v1/customers/set/", "request[customers][delete][]=5"),
+            ("/contacts/detail/5", "ACTION=DELETE"),
+            ("/api/v2/customers", "{\"delete\":[5]}"),
+            ("/ajax/v1/unheard/of", "request[unheard][delete][]=5"),
+        ];
+        let (path, body) = bodies[at];
+        let with_pair = if before { format!("{pair}&{body}") } else { format!("{body}&{pair}") };
+        let with_junk = if before { format!("{junk}{body}") } else { format!("{body}{junk}") };
+        // Letters behind the word make another word of it.
+        // What stands before an equals sign makes a value of it.
+        let other = before && junk.contains('=')
+            || path == "/contacts/detail/5" && !before && junk.contains(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        for body in [Some(with_pair), (!other).then_some(with_junk)].into_iter().flatten() {
+            let made = made_of("POST", path, &HeaderMap::new(), body.as_bytes());
+            prop_assert_ne!(made.as_str(), "no", "{} {:?}", path, body);
+            prop_assert_ne!(made.as_str(), "stream", "{} {:?}", path, body);
+        }
+    }
+
+    #[test]
+    fn a_read_whose_body_says_delete_is_never_passed(word in prop::sample::select(vec![
+        "ID[]=5", "ACTION=DELETE", "_method=DELETE", "{\"delete\":[5]}", "{\"ID\":5,\"ACTION\":\"DELETE\"}", "%5fmethod=DELETE",
+    ]), path in path()) {
+        let head = Head { method: &Method::GET, path: &path, query: None, headers: &HeaderMap::new() };
+        let made = AmoCrm.recognise(&head, word.as_bytes());
+        prop_assert!(matches!(made, crate::domain::delete::Recognised::Unreadable(_)), "{} {}: {:?}", path, word, made);
+    }
+
+    #[test]
     fn an_unknown_delete_never_leaves(path in path()) {
         let head = Head { method: &Method::DELETE, path: &path, query: None, headers: &HeaderMap::new() };
         prop_assert_ne!(AmoCrm.triage(&head), Triage::Stream);

@@ -14,14 +14,26 @@ POST /api/v4/leads/5/link | [] | stream
 POST /api/v4/tasks | [] | stream
 PATCH /api/v4/tasks/5 | {} | stream
 PATCH /api/v4/catalogs/4100/elements | [] | stream
-PUT /api/v4/leads/5/files | [] | stream
 POST /api/v4/users/deactivate | [] | stream
 POST /ajax/leads/multiple/add/ | x=1 | stream
 POST /ajax/leads/multiple/change_status/ | parties[id][]=5 | stream
 POST /ajax/leads/multiple/loadmore/?skip_filter=Y | x=1 | stream
+# writes whose path with DELETE destroys: read for a verb of their own
+PUT /api/v4/leads/5/files | [] | no
+PATCH /api/v4/customers/segments/5 | {"name":"delete"} | no
+PATCH /api/v4/customers/segments/5 | {"_method":"DELETE"} | unreadable
+PATCH /api/v4/customers/segments/5 | {"\u005f\u006dethod":"DELETE"} | unreadable
+PATCH /api/v4/leads/pipelines/5 | %5fm%65thod=DELETE | unreadable
+POST /api/v4/webhooks | {"settings":["delete_lead"]} | no
+PATCH /api/v4/roles/5 | {"rights":{"leads":{"delete":"A"}}} | no
 # deletes sent as reads
+GET /AJAX/contacts/multiple/DELETE/?ID[]=5 | | refuse
+GET /api/v2/customers?delete[]=5 | | refuse
 GET /private/deals/delete.php?ID=5&ACTION=DELETE | | refuse
 GET /ajax/leads/multiple/delete/?ID[]=5 | | refuse
+GET /ajax/leads/multiple%7c/?ID[]=5 | | refuse
+GET /api/v4/leads/%31?id=5 | | refuse
+GET /api/v4/leads?id=5 | | stream
 GET /ajax/v1/customers/set/?request[customers][delete][]=5 | | refuse
 HEAD /contacts/detail/5?ACTION=DELETE | | refuse
 # DELETE that nobody knows
@@ -44,6 +56,7 @@ PATCH /api/V4/leads | [] | refuse
 POST /ajax/leads/multiple/delete/ | ID[]=5001&ID[]=5002 | amocrm.multiple_delete destroy leads/5001 leads/5002
 POST /ajax/leads/multiple/delete | ID[]=5001 | amocrm.multiple_delete destroy leads/5001
 POST /ajax/contacts/multiple/delete/ | ID=5 | amocrm.multiple_delete destroy contacts/5
+POST /ajax/contacts/multiple/delete/ | {"x":"a\"b\\","ID":[5]} | amocrm.multiple_delete destroy contacts/5
 POST /ajax/companies/multiple/delete/ | ID[0]=5&ID[1]=6 | amocrm.multiple_delete destroy companies/5 companies/6
 POST /ajax/leads/multiple/delete/ | ID%5B%5D=5&ID%5b%5d=6 | amocrm.multiple_delete destroy leads/5 leads/6
 POST /ajax/leads/multiple/delete/ | ACTION=DELETE&ID[]=5 | amocrm.multiple_delete destroy leads/5

@@ -129,6 +129,33 @@ fn bodies_that_cannot_be_trusted_are_refused() {
 }
 
 #[test]
+fn the_last_that_is_read_and_the_first_that_is_not() {
+    let none = HeaderMap::new();
+    let at = |body: &str| made_of("POST", "/ajax/leads/multiple/delete/", &none, body.as_bytes());
+    let deleted = "amocrm.multiple_delete destroy leads/5";
+    let long = |length: usize| format!("ID=5&x={}", "a".repeat(length - 7));
+    assert_eq!(at(&long(1 << 20)), deleted);
+    assert_eq!(at(&long((1 << 20) + 1)), "unreadable");
+    assert_eq!(at(&long((1 << 20) + 2)), "unreadable");
+    let deep = |keys: usize| format!("ID=5&x{}=1", "[a]".repeat(keys - 1));
+    assert_eq!(at(&deep(64)), deleted);
+    assert_eq!(at(&deep(65)), "unreadable");
+    // Of a bulk job the records of all its parts count together.
+    let jobs = |first: usize, second: usize| {
+        let job = |ids: std::ops::Range<usize>| {
+            let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+            format!(r#"{{"entity_type":1,"multiaction_type":4,"ids":[{}]}}"#, ids.join(","))
+        };
+        let jobs = [job(1..first + 1), job(first + 1..first + second + 1)].join(",");
+        let body = format!(r#"{{"request":{{"multiactions":{{"add":[{jobs}]}}}}}}"#);
+        made_of("POST", "/ajax/v1/multiactions/set", &none, body.as_bytes())
+    };
+    assert!(jobs(6_000, 4_000).ends_with(" contacts/10000"));
+    assert_eq!(jobs(6_000, 4_001), "unreadable");
+    assert_eq!(jobs(6_000, 4_002), "unreadable");
+}
+
+#[test]
 fn large_batches_of_cards_are_buffered_and_deletes_less() {
     let headers = HeaderMap::new();
     let triage =

@@ -92,6 +92,26 @@ async fn thirty_contacts_cost_as_many_pages_as_one() {
 }
 
 #[tokio::test]
+async fn attached_files_are_read_up_to_the_bound_and_cost_a_request_each() {
+    for (up_to, cards, read) in [(0, 1, false), (5, 5, true), (5, 6, false), (250, 250, true)] {
+        bounded(async {
+            let world = World::with_files_up_to(up_to).await;
+            let items: Vec<Value> = (0..cards).map(|n| json!({"name": format!("Contact {n}")})).collect();
+            let ids = world.create("contacts", json!(items)).await;
+            let before = world.asked_ever().await.len();
+            let fetched = world.fetch(&refs("contacts", &ids)).await.expect("an answer");
+            let asked = world.asked(before).await;
+            for fetched in &fetched {
+                assert_eq!(whole(fetched).part("files").is_some(), read, "{up_to} {cards}");
+            }
+            let for_files = asked.iter().filter(|target| target.contains("/files")).count();
+            assert_eq!(for_files, if read { cards } else { 0 }, "{up_to} {cards}: {asked:#?}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn many_notes_are_read_to_the_end() {
     bounded(async {
         let world = World::start().await;

@@ -47,11 +47,15 @@ pub fn whole(fetched: &Fetched) -> &Snapshot {
 
 impl World {
     pub async fn start() -> Self {
+        Self::with_files_up_to(5).await
+    }
+
+    pub async fn with_files_up_to(files_up_to: usize) -> Self {
         let options = Options { requests_per_second: 0, account_requests_per_second: 0, ..Options::default() };
         let mock = MockServer::start(options).await.expect("the mock starts");
         let base = mock.url().parse().expect("an address");
         let token = Some("demo-token".to_owned().into());
-        let config = UpstreamConfig { token, requests_per_second: 0, ..UpstreamConfig::new(base) };
+        let config = UpstreamConfig { token, requests_per_second: 0, files_up_to, ..UpstreamConfig::new(base) };
         let upstream = Upstream::new(config).expect("a usable address");
         Self { mock, upstream, access: Access::Own }
     }

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::super::find_made;
 use super::super::jobs::Item;
-use super::super::same::{Found, assign};
+use super::super::same::{Found, assign, may_have_made};
 use super::{Crm, made_by, step};
 use crate::crm::Written;
-use crate::domain::record::RecordRef;
+use crate::domain::record::{Eyes, Part, RecordRef, SearchKeys, Snapshot};
 
 fn contacts(count: u32) -> Vec<super::Step> {
     (0..count)
@@ -216,4 +216,31 @@ fn a_row_is_the_item_that_was_sent(#[case] rows: Value, #[case] want: Found) {
     };
     let rows = rows.as_array().unwrap();
     assert_eq!(assign(&[item], rows, &HashSet::from([1])), [want]);
+}
+
+#[test]
+fn a_deleted_record_may_be_the_copy_whatever_it_is_called_now_and_not_with_another_time() {
+    let body = json!({"name": "Anna", "created_at": 1_690_000_000});
+    let snapshot = |parts| Snapshot {
+        connection: "acme".into(),
+        of: RecordRef::new("contacts", 9),
+        title: String::new(),
+        keys: SearchKeys::default(),
+        parts,
+        associations: Vec::new(),
+        manifest: Vec::new(),
+        taken_at: jiff::Timestamp::UNIX_EPOCH,
+        read_by: Eyes::Gateway,
+    };
+    let shown = |row: Value| {
+        let body = row.to_string().into();
+        snapshot(vec![Part { name: "record".into(), content_type: "application/json".into(), body }])
+    };
+    let renamed = shown(json!({"id": 9, "name": "Anna Orlova", "created_at": 1_690_000_000}));
+    let older = shown(json!({"id": 9, "name": "Anna", "created_at": 1_680_000_000}));
+    assert!(may_have_made(&step(0, "contacts", body.clone()), &renamed));
+    assert!(!may_have_made(&step(0, "contacts", body), &older));
+    // Where nothing tells, it may.
+    let timeless = step(0, "contacts", json!({"name": "Anna"}));
+    assert!(may_have_made(&timeless, &older) && may_have_made(&timeless, &snapshot(Vec::new())));
 }
