@@ -20,6 +20,7 @@ mod faults;
 mod generate;
 mod lax;
 mod ledger;
+mod lenient;
 mod limits;
 mod query;
 mod request;
@@ -29,6 +30,8 @@ mod switches;
 mod uuids;
 mod vendors;
 mod world;
+
+pub use lenient::{Lenient, Outcome};
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -15,6 +15,7 @@
 //! | [`review`] | what a person decides where nobody else can |
 //! | [`policy`] | what may pass, what is refused |
 //! | [`retention`] | what may be forgotten, and when |
+//! | [`spelling`] | what a text may become before somebody acts on it |
 //! | [`world`] | clock and randomness, as they are given to the floors above |
 
 pub mod delete;
@@ -30,4 +31,5 @@ pub mod record;
 pub mod restore;
 pub mod retention;
 pub mod review;
+pub mod spelling;
 pub mod world;

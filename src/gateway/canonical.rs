@@ -5,10 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::domain::spelling;
 use crate::proofs::bite;
-
-/// Times a path is decoded at most; more than any server does.
-const ROUNDS: usize = 8;
 
 /// What a path can be taken for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,10 +105,9 @@ fn fold(path: &str) -> Cow<'_, str> {
 }
 
 /// What the most helpful server would make of it: decoded until nothing is left to decode, control characters dropped,
-/// backslashes turned, path parameters dropped, dot segments resolved. Percent signs that remain are harmless. Nothing if
-/// there is no end to the decoding.
+/// backslashes turned, path parameters dropped, dot segments resolved. Nothing if there is no end to the decoding.
 fn resolve(path: &str) -> Option<String> {
-    let text = decoded(path)?;
+    let text = spelling::decoded(path)?;
     let text = text.replace('\\', "/");
     let mut kept: Vec<&str> = Vec::new();
     for segment in text.split('/') {
@@ -127,20 +124,6 @@ fn resolve(path: &str) -> Option<String> {
         resolved.push('/');
     }
     Some(resolved)
-}
-
-/// Decoded to the end: what is dropped between two characters may leave an escape behind (`%%0964` is `%64` then).
-fn decoded(path: &str) -> Option<String> {
-    let mut text = path.to_owned();
-    for _ in 0..ROUNDS {
-        let next = percent_encoding::percent_decode_str(&text).decode_utf8_lossy();
-        let next: String = next.chars().filter(|char| !char.is_control()).collect();
-        if next == text {
-            return Some(text);
-        }
-        text = next;
-    }
-    None
 }
 
 /// What must hold for every text.

@@ -16,6 +16,7 @@
 //! | `admit` | what every request must be before anybody looks at its meaning |
 //! | `callers` | how many requests a second one client may send |
 //! | `canonical` | one path, read the same by us and by the CRM; pure |
+//! | `course` | what becomes of a request, by its head and its body; pure |
 //! | `hosts` | which connection a `Host` chooses |
 //! | `hops` | headers that end here, headers that begin here |
 //! | `serve` | what a thread serves with, and how it receives a request |
@@ -38,6 +39,7 @@ mod callers;
 mod canonical;
 mod codings;
 mod converse;
+mod course;
 pub mod credentials;
 mod hops;
 mod hosts;
@@ -76,6 +78,24 @@ use rustls::ServerConfig;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn read_path_alike(text: &str) {
     canonical::read_alike(text);
+}
+
+/// The target with which a request would leave without being taken for a delete, if it would: for proofs that ask by the
+/// million what passes.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn passes(
+    dialect: &dyn crate::crm::Dialect,
+    request: &http::Request<bytes::Bytes>,
+) -> Option<http::Request<bytes::Bytes>> {
+    let (mut parts, body) = request.clone().into_parts();
+    let hosts = hosts::Hosts::new(&Settings::default(), &["only"]);
+    admit::admit(&parts, &hosts, &via::Via::plain()).ok()?;
+    let origin = hops::Origin::of(std::net::Ipv4Addr::LOCALHOST.into());
+    hops::request(&mut parts.headers, &origin);
+    let target = parts.uri.path_and_query()?;
+    let target = course::passes(dialect, &parts.method, target, &parts.headers, &body)?;
+    parts.uri = target.into();
+    Some(http::Request::from_parts(parts, body))
 }
 
 /// How the gateway is set up.

@@ -6,25 +6,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use hyper::body::Body;
 
 use super::body::{self, Looked};
 use super::canonical::{self, Reading};
+use super::course::{self, Course, course};
 use super::pulse::{Brought, Pulse};
 use super::refusal::{
-    bad_path, because, broken_body, changed_on_the_way, no_answer, not_understood, other_verb, unreadable, worded,
+    because, broken_body, changed_on_the_way, no_answer, not_understood, other_verb, unreadable, worded,
 };
 use super::serve::{Account, Desk};
-use super::{admit, hops, relink, rename, undo};
+use super::{hops, relink, rename, undo};
 use crate::crm::upstream::flow::{self, Flow, Unread};
 use crate::crm::{Head, Lane, Renamed, Triage};
 use crate::domain::delete::{Recognised, Refusal};
 use crate::engine::delete::{DeleteRequest, caller};
 
-/// The longest body of a read.
-const READ_WITH_BODY: usize = 1 << 20;
 /// Of a body that is refused, this much is still read, so that the sender gets to read why.
 const LISTEN_ON: usize = 16 << 20;
 /// And for this long.
@@ -51,42 +50,19 @@ pub(super) struct Visit<'a> {
 impl Visit<'_> {
     /// Classifies it and does what its class asks for.
     pub(super) async fn answer(mut self, body: Brought) -> Response<Flow> {
-        // Also on a read: a server that obeys it makes a delete of it.
-        if self.target.query().is_some_and(|query| admit::overrides_verb(query.as_bytes())) {
-            return self.refuse(body, other_verb()).await;
-        }
-        let triage = match canonical::read(self.target.path()) {
-            Reading::One(path) if path.len() == self.target.path().len() => self.triage(&path),
-            Reading::One(folded) => {
-                let triage = self.triage(&folded);
-                // A read passes untouched; anything else is sent as it was classified.
-                if !(triage == Triage::Stream && self.parts.method.is_safe()) {
-                    match with_query(&folded, self.target.query()) {
-                        Some(target) => self.target = target,
-                        None => return self.refuse(body, bad_path("it cannot be sent")).await,
-                    }
-                }
-                triage
+        let bare = body.is_end_stream();
+        match course(&*self.account.connector, &self.parts.method, &self.target, &self.parts.headers, bare) {
+            Course::Relay => self.relay(body.into_flow()).await,
+            Course::Stream(target) => {
+                self.target = target;
+                self.stream(body).await
             }
-            Reading::Many { why, readings } => {
-                let streams = |reading: &String| self.triage(reading) == Triage::Stream;
-                let plainly_read =
-                    self.parts.method.is_safe() && readings.is_some_and(|readings| readings.iter().all(streams));
-                if !plainly_read || !body.is_end_stream() {
-                    return self.refuse(body, bad_path(why)).await;
-                }
-                return self.relay(body.into_flow()).await;
+            Course::Read(target, most) => {
+                self.target = target;
+                // Boxed: what is rare must not make every request's future large.
+                Box::pin(self.buffer(body, most)).await
             }
-        };
-        match triage {
-            // A read that brings a body is looked at: a lenient server may take the body for more than a read.
-            Triage::Stream if self.parts.method.is_safe() && !body.is_end_stream() => {
-                Box::pin(self.buffer(body, READ_WITH_BODY)).await
-            }
-            Triage::Stream => self.stream(body).await,
-            // Boxed: what is rare must not make every request's future large.
-            Triage::Buffer(cap) => Box::pin(self.buffer(body, cap)).await,
-            Triage::Refuse(why) => self.refuse(body, not_understood(&why)).await,
+            Course::Refuse(refusal) => self.refuse(body, refusal).await,
         }
     }
 
@@ -140,10 +116,8 @@ impl Visit<'_> {
     }
 
     async fn buffer(mut self, mut body: Brought, cap: usize) -> Response<Flow> {
-        let coded = self.parts.headers.get_all(header::CONTENT_ENCODING).iter();
-        if !coded.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            let detail = "a request that may delete something cannot be read compressed";
-            return self.refuse(body, because(415, "coded_body", detail, "send it without Content-Encoding")).await;
+        if let Some(refusal) = course::unreadable(&self.parts.headers) {
+            return self.refuse(body, refusal).await;
         }
         let too_large = || {
             let detail =
@@ -158,7 +132,7 @@ impl Visit<'_> {
             Err(Unread::TooLarge(_)) => return self.refuse(body, too_large()).await,
             Err(Unread::Broken(_)) => return self.refuse(body, broken_body()).await,
         };
-        if is_form(&self.parts.headers, &bytes) {
+        if course::asks_for_another_verb(&self.parts.headers, &bytes) {
             return self.refuse(body, other_verb()).await;
         }
         if let Some(renamed) = rename::rename(&self.desk.engine, self.account, &self.head(), &bytes).await {
@@ -317,21 +291,4 @@ pub(super) async fn listen_on(mut body: impl Body<Data = Bytes> + Unpin) {
         }
     };
     let _ = tokio::time::timeout(LISTEN_FOR, reading).await;
-}
-
-/// Whether the body is a form that asks for another verb.
-fn is_form(headers: &HeaderMap, body: &[u8]) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if kind.eq_ignore_ascii_case("multipart/form-data") {
-        return body.windows(7).any(|word| word.eq_ignore_ascii_case(b"_method"));
-    }
-    // A form without its name is read as one by some servers; JSON has no bare `_method=`.
-    !kind.to_ascii_lowercase().ends_with("json") && admit::overrides_verb(body)
-}
-
-fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
-    let text = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
-    let target = text.parse::<PathAndQuery>().ok()?;
-    (target.as_str() == text).then_some(target)
 }

@@ -115,7 +115,7 @@ const HEADERS: &[&str] = &[
 ];
 
 /// Changes some bytes of a request.
-fn changed(mut bytes: Vec<u8>, other: &[u8], rng: &mut StdRng) -> Vec<u8> {
+pub fn changed(mut bytes: Vec<u8>, other: &[u8], rng: &mut StdRng) -> Vec<u8> {
     let line = bytes.windows(2).position(|two| two == b"\r\n").unwrap_or(bytes.len());
     let first = bytes.iter().position(|byte| *byte == b' ').unwrap_or(0).min(line);
     let last = bytes[..line].iter().rposition(|byte| *byte == b' ').unwrap_or(line).max(first + 1).min(line);

@@ -1,9 +1,11 @@
 //! Bodies of the web pages' own routes and of v2. Every word that says "delete" must be one that was read.
 
+use std::collections::HashSet;
+
 use super::ids::{self, PRIVATE};
 use super::recognize::{destroy, of_kind};
 use super::signatures::{Kind, Reads, Signature};
-use super::tree::Tree;
+use super::tree::{Node, Tree};
 use super::words;
 use crate::domain::delete::DeleteIntent;
 use crate::domain::record::RecordRef;
@@ -21,6 +23,7 @@ type Read = Result<Option<DeleteIntent>, String>;
 
 /// What a body means on a known route.
 pub fn read(signature: &'static Signature, caught: &[&str], tree: &Tree) -> Read {
+    plain_names(tree)?;
     match signature.reads {
         Reads::Multiple => {
             let object = caught.first().copied().unwrap_or_default();
@@ -46,6 +49,18 @@ pub fn read(signature: &'static Signature, caught: &[&str], tree: &Tree) -> Read
         Reads::Detail => detail(signature.route, caught, tree),
         _ => Err("crm-undo cannot read this route".to_owned()),
     }
+}
+
+/// Names that somebody may take for others of the body: two that differ in case, or with letters that may be dropped.
+fn plain_names(tree: &Tree) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    let odd = |name: &str| !words::is_plain(name) || !seen.insert(name.to_ascii_lowercase());
+    if tree.entries().iter().map(|(name, _)| name.as_str()).any(odd) {
+        let how = "a name in the body is written in a way that programs read differently: use plain letters";
+        return Err(how.to_owned());
+    }
+    tree.entries().iter().try_for_each(|(_, value)| plain_names(value))?;
+    if let Node::List(items) = &tree.node { items.iter().try_for_each(plain_names) } else { Ok(()) }
 }
 
 fn by_id(route: &'static str, object: &str, tree: &Tree, words: usize) -> Read {
@@ -165,7 +180,7 @@ fn multiactions(route: &'static str, tree: &Tree) -> Read {
         return Err(format!("the request names {} records: send at most {PRIVATE} at a time", records.len()));
     }
     no_more(tree, read)?;
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     records.retain(|record| seen.insert(record.clone()));
     Ok(Some(destroy(route, records)))
 }

@@ -37,8 +37,9 @@ fn read(head: &Head<'_>, body: &[u8]) -> Result<Option<DeleteIntent>, String> {
             v4(signature, &caught, head, body)
         }
         Some((signature, caught)) => {
-            if head.query.is_some_and(|query| words::reserved(query.split('&'))) {
-                return Err("the query names ids or an action: send them in the body only".to_owned());
+            if head.query.is_some_and(|query| !words::is_plain_query(query)) {
+                let how = "the query names ids or an action, or is written oddly: send them in the body only";
+                return Err(how.to_owned());
             }
             let tree = tree_of(head, body)?;
             private::read(signature, &caught, &tree)

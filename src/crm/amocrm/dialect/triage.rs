@@ -29,7 +29,7 @@ pub fn triage(head: &Head<'_>) -> Triage {
     // A server that forgives more than we know may find such a page under another name (`/ajax./…`), and nobody knows the
     // whole of what it might decode.
     if head.method.is_safe()
-        && (says::in_path(&lower) || !is_plain(head.path))
+        && (says::in_path(&lower) || !is_plain(&path))
         && head.query.is_some_and(|query| says::reserved(query.split('&')))
     {
         return refuse(
@@ -54,6 +54,9 @@ pub fn triage(head: &Head<'_>) -> Triage {
     if lower != path && (signatures::find(head.method, &lower).is_some() || is_private(&lower)) {
         return refuse("this path is known in lower case only: write it so");
     }
+    if !is_plain(&path) || path.iter().any(|word| word.ends_with('.')) {
+        return refuse("a path that is not known has characters that servers drop or turn: write it with plain letters");
+    }
     if *head.method == Method::DELETE {
         return refuse("crm-undo does not know what this DELETE would destroy");
     }
@@ -66,8 +69,8 @@ pub fn is_private(path: &[&str]) -> bool {
 }
 
 /// Whether no letter of it can be read in two ways.
-fn is_plain(path: &str) -> bool {
-    path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte))
+fn is_plain(path: &[&str]) -> bool {
+    path.iter().all(|word| says::is_plain(word))
 }
 
 fn is_delete(path: &[&str]) -> bool {

@@ -1,9 +1,8 @@
 //! Words that say "delete", wherever they stand. Used twice: on routes nobody knows, where any of them stops a request,
 //! and on known ones, where no more of them may stand than were read.
 
-use percent_encoding::percent_decode_str;
-
 use super::tree::{Node, Tree};
+use crate::domain::spelling::{decoded, letters};
 
 /// Properties of records that only sound like it.
 const HARMLESS: [&str; 4] = ["can_be_deleted", "deleted_at", "deleted_by", "is_deletable"];
@@ -30,7 +29,7 @@ pub fn count_keys(tree: &Tree) -> usize {
 }
 
 fn entry_says(key: &str, value: &Tree) -> usize {
-    let key = key.to_ascii_lowercase();
+    let key = letters(key);
     if HARMLESS.contains(&key.as_str()) {
         return 0;
     }
@@ -55,14 +54,14 @@ fn text_says(text: &str) -> bool {
     action || (lower.starts_with(['{', '[']) && (lower.contains("delete") || lower.contains("unlink")))
 }
 
-/// Whether bytes that cannot be read hold such a word.
+/// Whether bytes that cannot be read hold such a word, as they are or decoded.
 pub fn in_bytes(body: &[u8]) -> bool {
     let holds = |text: &str| {
         let lower = text.to_ascii_lowercase();
         lower.contains("delete") || lower.contains("unlink")
     };
     let text = String::from_utf8_lossy(body);
-    holds(&text) || holds(&percent_decode_str(&text).decode_utf8_lossy())
+    holds(&text) || decoded(&text).is_none_or(|text| holds(&text))
 }
 
 /// Whether a body names a verb of its own, in any reading: as it is, percent-decoded, or escaped as in JSON.
@@ -71,23 +70,45 @@ pub fn names_method(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
     // JSON's escapes of the letters and of the underscore, as percent signs.
     let escaped = text.replace("\\u00", "%");
-    holds(&text) || holds(&percent_decode_str(&escaped).decode_utf8_lossy())
+    holds(&text) || decoded(&escaped).is_none_or(|text| holds(&text))
 }
 
 /// Whether a word of a path says so.
 pub fn in_path(path: &[&str]) -> bool {
     path.iter().any(|word| {
         let word = word.to_ascii_lowercase();
-        ["delete", "unlink", "remove", "merge", "decline"].iter().any(|says| word.contains(says))
+        ["delete", "unlink", "remove", "merge", "decline", "multiaction"].iter().any(|says| word.contains(says))
     })
 }
 
-/// Whether one of these `&`-separated pairs has a name by which a private route would take ids or an action.
+/// Whether one of these `&`-separated pairs has a name by which a private route would take ids or an action, in any
+/// reading of it.
 pub fn reserved<'a>(mut pairs: impl Iterator<Item = &'a str>) -> bool {
     pairs.any(|pair| {
-        let decoded = percent_decode_str(&pair.replace('+', " ")).decode_utf8_lossy().to_ascii_lowercase();
-        let name = decoded.trim_start();
-        let name = &name[..name.find(['=', '[']).unwrap_or(name.len())];
-        RESERVED.contains(&name.trim_end_matches('\0')) || name.contains("delete")
+        // Decoded, it may hold more than one.
+        decoded(pair).is_none_or(|decoded| decoded.split(['&', ';']).any(|pair| is_reserved(name_of(pair))))
     })
+}
+
+/// Whether a query can be read in one way only, and has nothing by which a private route would take ids or an action.
+pub fn is_plain_query(query: &str) -> bool {
+    query.split('&').all(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let is_one = decoded(value).is_some_and(|value| !value.contains(['&', ';', '[']));
+        is_plain(name) && !is_reserved(name) && is_one
+    })
+}
+
+/// Whether a name is written with letters that nobody drops or turns.
+pub fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
+fn name_of(pair: &str) -> &str {
+    &pair[..pair.find(['=', '[']).unwrap_or(pair.len())]
+}
+
+fn is_reserved(name: &str) -> bool {
+    let name = letters(name);
+    RESERVED.contains(&name.as_str()) || name.contains("delete")
 }
