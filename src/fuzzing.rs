@@ -26,12 +26,30 @@ const ROUTES: [&str; 8] = [
     "/api/v2/customers",
 ];
 
-/// What leaves for the CRM of a request to an account with nothing in the bin, if it leaves without being taken for a
-/// delete.
-pub fn passes(request: &http::Request<bytes::Bytes>) -> Option<http::Request<bytes::Bytes>> {
+/// How a request leaves for the CRM, to an account with nothing in the bin.
+#[derive(Debug)]
+pub enum Leaving {
+    /// As no delete.
+    Passes(http::Request<bytes::Bytes>),
+    /// As a delete of these records, after their snapshots.
+    Deletes(http::Request<bytes::Bytes>, Vec<String>),
+}
+
+/// How a request leaves, if it does. What cannot be brought back is refused, as it is unless the policy allows it; so
+/// are deletes by an expression here, because only the CRM could tell what they name.
+pub fn leaving(request: &http::Request<bytes::Bytes>) -> Option<Leaving> {
     let vendors = crate::crm::vendors();
     let dialect = vendors.first().expect("one vendor is built in");
-    crate::gateway::passes(dialect.as_ref(), request)
+    match crate::gateway::judge(dialect.as_ref(), request)? {
+        (request, Recognised::NotADelete) => Some(Leaving::Passes(request)),
+        (request, Recognised::Delete(intent)) => match (intent.effect, intent.selection) {
+            (Effect::Destroy | Effect::Detach, Selection::Ids(ids)) => {
+                Some(Leaving::Deletes(request, ids.iter().map(ToString::to_string).collect()))
+            }
+            _ => None,
+        },
+        (_, Recognised::Unreadable(_)) => None,
+    }
 }
 
 /// Any bytes as a path.

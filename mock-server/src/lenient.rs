@@ -25,7 +25,7 @@ pub struct Outcome {
     pub status: StatusCode,
     /// The answer's body, if it was JSON.
     pub body: Value,
-    /// What went with it, as `leads/5`, or `leads/5-contacts/6` for a link.
+    /// What went with it, as `leads/5`, or `links/leads-5-contacts-6`.
     pub destroyed: Vec<String>,
 }
 
@@ -45,10 +45,11 @@ impl Lenient {
             Request::new(1, request.method().clone(), target, request.headers().clone(), request.body().clone());
         let mut account = self.state.account();
         let answer = amocrm::answer(&mut account, &lax::read(heard), &mut Portion::all());
-        let lost = account.world.effects.drain(..).filter(|effect| matches!(effect.what, What::Deleted | What::Unlinked));
-        let destroyed = lost.filter(|effect| effect.by == "api").map(|effect| {
-            let other = effect.to.map_or_else(String::new, |(object, id)| format!("-{object}/{id}"));
-            format!("{}/{}{other}", effect.object, effect.id)
+        let lost =
+            account.world.effects.drain(..).filter(|effect| matches!(effect.what, What::Deleted | What::Unlinked));
+        let destroyed = lost.filter(|effect| effect.by == "api").map(|effect| match effect.to {
+            Some((object, id)) => format!("links/{}-{}-{object}-{id}", effect.object, effect.id),
+            None => format!("{}/{}", effect.object, effect.id),
         });
         let destroyed = destroyed.collect();
         let body = serde_json::from_slice(&answer.body).unwrap_or_default();

@@ -8,6 +8,8 @@ use super::admit;
 use super::canonical::{self, Reading};
 use super::refusal::{bad_path, because, not_understood, other_verb};
 use crate::crm::{Dialect, Head, Triage};
+#[cfg(any(test, feature = "fuzzing"))]
+use crate::domain::delete::Recognised;
 use crate::domain::delete::Refusal;
 
 /// The longest body of a read.
@@ -94,24 +96,24 @@ fn with_query(path: &str, query: Option<&str>) -> Option<PathAndQuery> {
     (target.as_str() == text).then_some(target)
 }
 
-/// The target with which a request would leave without being taken for a delete; nothing if it is one, or is refused.
+/// What a request comes to, and the target with which it would leave: the same steps in one, for proofs.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(super) fn passes(
+pub(super) fn judge(
     dialect: &dyn Dialect,
     method: &Method,
     target: &PathAndQuery,
     headers: &HeaderMap,
     body: &[u8],
-) -> Option<PathAndQuery> {
+) -> Option<(PathAndQuery, Recognised)> {
     match course(dialect, method, target, headers, body.is_empty()) {
-        Course::Relay => Some(target.clone()),
-        Course::Stream(target) => Some(target),
+        Course::Relay => Some((target.clone(), Recognised::NotADelete)),
+        Course::Stream(target) => Some((target, Recognised::NotADelete)),
         Course::Refuse(_) => None,
         Course::Read(target, most) => {
             let fits = body.len() <= most && unreadable(headers).is_none() && !asks_for_another_verb(headers, body);
             let head = Head { method, path: target.path(), query: target.query(), headers };
-            let passes = fits && dialect.recognise(&head, body) == crate::domain::delete::Recognised::NotADelete;
-            passes.then_some(target)
+            let recognised = dialect.recognise(&head, body);
+            (fits && !matches!(recognised, Recognised::Unreadable(_))).then_some((target, recognised))
         }
     }
 }

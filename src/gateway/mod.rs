@@ -80,22 +80,20 @@ pub(crate) fn read_path_alike(text: &str) {
     canonical::read_alike(text);
 }
 
-/// The target with which a request would leave without being taken for a delete, if it would: for proofs that ask by the
-/// million what passes.
+/// What a request comes to and how it would leave, if it is not refused: for proofs that ask by the million what passes.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) fn passes(
+pub(crate) fn judge(
     dialect: &dyn crate::crm::Dialect,
     request: &http::Request<bytes::Bytes>,
-) -> Option<http::Request<bytes::Bytes>> {
+) -> Option<(http::Request<bytes::Bytes>, crate::domain::delete::Recognised)> {
     let (mut parts, body) = request.clone().into_parts();
     let hosts = hosts::Hosts::new(&Settings::default(), &["only"]);
     admit::admit(&parts, &hosts, &via::Via::plain()).ok()?;
-    let origin = hops::Origin::of(std::net::Ipv4Addr::LOCALHOST.into());
-    hops::request(&mut parts.headers, &origin);
+    hops::request(&mut parts.headers, &hops::Origin::of(std::net::Ipv4Addr::LOCALHOST.into()));
     let target = parts.uri.path_and_query()?;
-    let target = course::passes(dialect, &parts.method, target, &parts.headers, &body)?;
+    let (target, recognised) = course::judge(dialect, &parts.method, target, &parts.headers, &body)?;
     parts.uri = target.into();
-    Some(http::Request::from_parts(parts, body))
+    Some((http::Request::from_parts(parts, body), recognised))
 }
 
 /// How the gateway is set up.

@@ -115,14 +115,14 @@ const HEADERS: &[&str] = &[
 ];
 
 /// Changes some bytes of a request.
-pub fn changed(mut bytes: Vec<u8>, other: &[u8], rng: &mut StdRng) -> Vec<u8> {
+fn changed(mut bytes: Vec<u8>, other: &[u8], rng: &mut StdRng) -> Vec<u8> {
     let line = bytes.windows(2).position(|two| two == b"\r\n").unwrap_or(bytes.len());
     let first = bytes.iter().position(|byte| *byte == b' ').unwrap_or(0).min(line);
     let last = bytes[..line].iter().rposition(|byte| *byte == b' ').unwrap_or(line).max(first + 1).min(line);
     let body = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |at| at + 4);
     let put = |bytes: &mut Vec<u8>, at: usize, what: &[u8]| drop(bytes.splice(at..at, what.iter().copied()));
     let in_path = |rng: &mut StdRng| if first + 1 < last { rng.random_range(first + 1..last) } else { first };
-    match rng.random_range(0..12) {
+    match rng.random_range(0..18) {
         0..=2 => {
             let at = in_path(rng);
             put(&mut bytes, at, INTO_PATHS.choose(rng).expect("some").as_bytes());
@@ -156,9 +156,59 @@ pub fn changed(mut bytes: Vec<u8>, other: &[u8], rng: &mut StdRng) -> Vec<u8> {
             let at = rng.random_range(0..bytes.len());
             bytes[at] = rng.random();
         }
-        _ => bytes.extend_from_slice(other),
+        11 => bytes.extend_from_slice(other),
+        12 => {
+            let at = in_path(rng);
+            put(&mut bytes, at, INTO_BODIES.choose(rng).expect("some").as_bytes());
+        }
+        13 => {
+            let at = rng.random_range(body.min(bytes.len())..=bytes.len());
+            put(&mut bytes, at, INTO_PATHS.choose(rng).expect("some").as_bytes());
+        }
+        14 if body < bytes.len() => {
+            let at = rng.random_range(body..bytes.len());
+            bytes.splice(at..=at, format!("%{:02x}", bytes[at]).into_bytes());
+        }
+        15 if body < bytes.len() => {
+            let at = rng.random_range(body..bytes.len());
+            bytes[at] ^= if bytes[at].is_ascii_alphabetic() { 0x20 } else { 0x80 };
+        }
+        // What is in the body comes in the query as well, or again.
+        16 if body < bytes.len() => {
+            let mut again = vec![if bytes[first..last].contains(&b'?') { b'&' } else { b'?' }];
+            again.extend_from_slice(&bytes[body..]);
+            put(&mut bytes, last, &again);
+        }
+        _ if body < bytes.len() => {
+            let from = rng.random_range(body..bytes.len());
+            let to = rng.random_range(from..bytes.len());
+            let mut again = vec![*b"&,;{".choose(rng).expect("some")];
+            again.extend_from_slice(&bytes[from..=to]);
+            put(&mut bytes, to + 1, &again);
+        }
+        _ => {}
     }
     bytes
+}
+
+/// One request made of another, by one to so many changes. Of every two, one has the length that its head says.
+pub fn spelling(request: &[u8], other: &[u8], changes: usize, rng: &mut StdRng) -> Vec<u8> {
+    let mut request = request.to_vec();
+    for _ in 0..rng.random_range(1..=changes) {
+        request = changed(request, other, rng);
+    }
+    if rng.random() { framed(request) } else { request }
+}
+
+/// With the length of everything after its head.
+fn framed(bytes: Vec<u8>) -> Vec<u8> {
+    const NAME: &[u8] = b"Content-Length: ";
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return bytes };
+    let Some(at) = bytes[..end].windows(NAME.len()).position(|name| name == NAME) else { return bytes };
+    let at = at + NAME.len();
+    let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let length = (bytes.len() - end - 4).to_string();
+    [&bytes[..at], length.as_bytes(), &bytes[at + digits..]].concat()
 }
 
 /// Sends so many; what they came to. Panics at an escape, with its bytes.
@@ -179,11 +229,7 @@ pub async fn run(world: &World, seed: u64, count: usize) -> String {
         let mut sent = Vec::with_capacity(size);
         let mut ids: Vec<Ids> = Vec::with_capacity(size);
         for (pair, aims) in rendered.chunks_exact(2).zip(aims.chunks_exact(2)) {
-            let mut request = pair[0].clone();
-            for _ in 0..rng.random_range(1..=3) {
-                request = changed(request, &pair[1], &mut rng);
-            }
-            sent.push(request);
+            sent.push(spelling(&pair[0], &pair[1], 3, &mut rng));
             // Under another name where both aim at a record of one kind.
             let second = aims[1].iter().map(|(kind, id)| (kind.to_ascii_uppercase(), *id));
             ids.push(aims[0].iter().map(|(kind, id)| (*kind, *id)).chain(second).collect());

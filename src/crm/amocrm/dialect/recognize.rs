@@ -95,7 +95,9 @@ fn unknown(head: &Head<'_>, path: &[&str], body: &[u8]) -> Result<Option<DeleteI
         return Ok(None);
     }
     if is_multipart(head) {
-        return if words::in_bytes(body) { stop() } else { Ok(None) };
+        // Anything else than parts may be read as what it is: packed, or in another alphabet.
+        let in_parts = body.starts_with(b"--");
+        return if !in_parts || words::in_bytes(body) { stop() } else { Ok(None) };
     }
     if words::count(&tree_of(head, body)?) > 0 { stop() } else { Ok(None) }
 }

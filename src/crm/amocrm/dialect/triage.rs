@@ -51,11 +51,14 @@ pub fn triage(head: &Head<'_>) -> Triage {
         let deletes = signatures::find(&Method::DELETE, &path).is_some();
         return if deletes { Triage::Buffer(BATCH) } else { Triage::Stream };
     }
-    if lower != path && (signatures::find(head.method, &lower).is_some() || is_private(&lower)) {
+    let deletes = |method| signatures::find(method, &lower).is_some();
+    if lower != path && (deletes(head.method) || deletes(&Method::DELETE) || is_private(&lower)) {
         return refuse("this path is known in lower case only: write it so");
     }
     if !is_plain(&path) || path.iter().any(|word| word.ends_with('.')) {
-        return refuse("a path that is not known has characters that servers drop or turn: write it with plain letters");
+        return refuse(
+            "a path that is not known has characters that servers drop or turn: write it with plain letters",
+        );
     }
     if *head.method == Method::DELETE {
         return refuse("crm-undo does not know what this DELETE would destroy");
