@@ -59,7 +59,7 @@ fn bare_read(body: &[u8]) -> Result<Option<DeleteIntent>, String> {
     let text = std::str::from_utf8(body).ok().filter(|text| !text.contains('\0'));
     let text = text.ok_or("a read has a body that is no text: send it without")?;
     let tree = if text.trim_start().starts_with(['{', '[']) { tree::json(text) } else { form::form(text) };
-    let says = tree.map_or(true, |tree| words::count(&tree) > 0);
+    let says = tree.map_or(true, |tree| words::count(&tree) > 0 || words::has_reserved(&tree));
     let says = says || words::in_bytes(body) || words::names_method(body) || words::reserved(text.split('&'));
     if says { Err("a read has a body that could be taken for a delete: send it without".to_owned()) } else { Ok(None) }
 }

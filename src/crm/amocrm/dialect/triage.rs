@@ -28,13 +28,14 @@ pub fn triage(head: &Head<'_>) -> Triage {
     }
     // A server that forgives more than we know may find such a page under another name (`/ajax./…`), and nobody knows the
     // whole of what it might decode.
+    let (deletes, is_odd) = (says::in_path(&lower), !is_plain(&path));
     if head.method.is_safe()
-        && (says::in_path(&lower) || !is_plain(&path))
-        && head.query.is_some_and(|query| says::reserved(query.split('&')))
+        && (deletes || is_odd)
+        && (deletes && is_odd || head.query.is_some_and(|query| says::reserved(query.split('&'))))
     {
         return refuse(
-            "a read of an odd path, or of a page that deletes, has ids or an action in its query: write the path without \
-             encoded characters, and leave them out",
+            "a read of an odd path or of a page that deletes could be taken for a delete: write the path without encoded \
+             characters, and no ids or action in the query",
         );
     }
     if head.method.is_safe() {

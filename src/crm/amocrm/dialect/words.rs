@@ -90,6 +90,13 @@ pub fn reserved<'a>(mut pairs: impl Iterator<Item = &'a str>) -> bool {
     })
 }
 
+/// Whether a body has such a name anywhere.
+pub fn has_reserved(tree: &Tree) -> bool {
+    let entries = tree.entries().iter();
+    let listed = if let Node::List(items) = &tree.node { items.as_slice() } else { &[] };
+    entries.clone().any(|(name, _)| is_reserved(name)) || entries.map(|(_, tree)| tree).chain(listed).any(has_reserved)
+}
+
 /// Whether a query can be read in one way only, and has nothing by which a private route would take ids or an action.
 pub fn is_plain_query(query: &str) -> bool {
     query.split('&').all(|pair| {
