@@ -117,3 +117,66 @@ pub(super) fn judge(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::crm::amocrm::AmoCrm;
+
+    fn judged(method: &str, target: &str, headers: &[(&'static str, &'static str)], body: &str) -> String {
+        let (method, target) = (method.parse().unwrap(), target.parse().unwrap());
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse::<header::HeaderName>().unwrap(), HeaderValue::from_static(value)));
+        match judge(&AmoCrm, &method, &target, &headers.collect(), body.as_bytes()) {
+            None => "refused".to_owned(),
+            Some((target, Recognised::NotADelete)) => format!("passes as {target}"),
+            Some((target, Recognised::Delete(intent))) => format!("deletes as {target} by {}", intent.route),
+            Some((_, Recognised::Unreadable(why))) => panic!("{why}"),
+        }
+    }
+
+    #[test]
+    fn what_is_classified_is_what_leaves() {
+        let delete = "/ajax/leads/multiple/delete/";
+        for (method, target, body, course) in [
+            ("GET", "/api/v4/leads?a[]=1", "", "passes as /api/v4/leads?a[]=1"),
+            ("GET", "//api//v4/leads", "", "passes as //api//v4/leads"),
+            ("POST", "//api//v4/leads?x", "[]", "passes as /api/v4/leads?x"),
+            ("GET", "/api/v4/%6ceads", "", "passes as /api/v4/%6ceads"),
+            ("GET", "/api/v4/%6ceads", "{}", "refused"),
+            ("GET", "/api/v4/leads", "{}", "passes as /api/v4/leads"),
+            ("GET", "/api/v4/leads", "{\"ID\":[5]}", "refused"),
+            ("POST", "/api/v4/%6ceads", "[]", "refused"),
+            ("POST", "/api/v4/leads?_method=delete", "[]", "refused"),
+            ("DELETE", "/api/v4/unheard/5", "", "refused"),
+            ("POST", delete, "ID[]=5", "deletes as /ajax/leads/multiple/delete/ by amocrm.multiple_delete"),
+            (
+                "POST",
+                "//ajax/leads//multiple/delete/",
+                "ID[]=5",
+                "deletes as /ajax/leads/multiple/delete/ by amocrm.multiple_delete",
+            ),
+            ("POST", delete, "ID[]=5&_method=PUT", "refused"),
+            ("POST", delete, "ID[]=", "refused"),
+        ] {
+            assert_eq!(judged(method, target, &[], body), course, "{method} {target} {body}");
+        }
+    }
+
+    #[test]
+    fn what_a_body_is_declared_to_be_may_stop_it() {
+        let path = "/ajax/v1/unheard/of";
+        let at = |headers: &[(&'static str, &'static str)], body: &str| judged("POST", path, headers, body);
+        let passes = "passes as /ajax/v1/unheard/of";
+        assert_eq!(at(&[("content-encoding", "identity")], "a=1"), passes);
+        assert_eq!(at(&[("content-encoding", "identity"), ("content-encoding", "br")], "a=1"), "refused");
+        let parts = [("content-type", "Multipart/Form-Data; boundary=b")];
+        let part = |name: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\nx\r\n--b--");
+        assert_eq!(at(&parts, &part("a")), passes);
+        assert_eq!(at(&parts, &part("_Method")), "refused");
+        assert_eq!(at(&[("content-type", "application/json")], "{\"a\":\"b\"}"), passes);
+    }
+}
