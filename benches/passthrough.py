@@ -140,13 +140,41 @@ def load(port, path, seconds, connections):
     return {"rate": rate, "requests": requests, "p50": latency["50%"], "p99": latency["99%"]}
 
 
+def paced(folder, port, path, seconds, connections, rate):
+    """Asks at a steady rate, whatever the answers take; the latencies in ms."""
+    log = f"{folder}/paced.tsv"
+    if os.path.exists(log):
+        os.remove(log)
+    command = ["h2load", "--h1", f"-c{connections}", "-t1", f"-D{seconds}", f"--rps={max(1, round(rate / connections))}", f"--log-file={log}"]
+    subprocess.run([*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True)
+    with open(log) as file:
+        rows = [line.split("\t") for line in file]
+    if any(row[1] != "200" for row in rows):
+        sys.exit("the paced run is not clean")
+    times = sorted(int(row[2]) / 1000 for row in rows)
+    return {"rate": len(times) / seconds, "p50": times[len(times) // 2], "p99": times[len(times) * 99 // 100]}
+
+
+def half(folder, ports, path, arguments, most):
+    """p99 that is added at half of what we pass at most."""
+    runs = {name: [] for name in ports}
+    for _ in range(arguments.rounds):
+        for name, (port, _) in ports.items():
+            runs[name].append(paced(folder, port, path, arguments.seconds, arguments.connections, most / 2))
+    middle = {n: {k: statistics.median(r[k] for r in rs) for k in rs[0]} for n, rs in runs.items()}
+    print(f"\n2 KB answers at half of our rate, {arguments.connections} connections, median of {arguments.rounds} x {arguments.seconds} s")
+    print(f"{'':10}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'added p99 ms':>14}")
+    for name, run in middle.items():
+        print(f"{name:10}{run['rate']:12.0f}{run['p50']:9.2f}{run['p99']:9.2f}{run['p99'] - middle['direct']['p99']:14.2f}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=5, help="of each load")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=64)
     arguments = parser.parse_args()
-    for tool in ("nginx", "haproxy", "wrk"):
+    for tool in ("nginx", "haproxy", "wrk", "h2load"):
         if not shutil.which(tool):
             sys.exit(f"{tool} is missing; ./tests/tools bench installs it")
     folder = tempfile.mkdtemp(prefix="crm-undo-bench-")
@@ -194,6 +222,8 @@ def main():
                 of = run["rate"] / middle["nginx"]["rate"]
                 cpu = f"{run['cpu']:9.1f}{run['cpu'] / middle['nginx']['cpu']:10.2f}{run['memory']:7.0f}" if run["cpu"] else ""
                 print(f"{name:10}{run['rate']:12.0f}{of:10.2f}{run['p50']:9.2f}{run['p99']:9.2f}{cpu}")
+            if size == "2 KB":
+                half(folder, ports, path, arguments, middle["crm-undo"]["rate"])
     finally:
         for process in started:
             process.send_signal(signal.SIGTERM)
