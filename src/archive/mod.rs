@@ -306,6 +306,9 @@ pub enum ArchiveError {
     /// The journal cannot be written. Destructive requests are refused until the process is restarted on a healthy disk.
     #[error("the archive cannot be written: {0}")]
     Unusable(String),
+    /// A backup could not be made or read; nothing else is affected.
+    #[error("the backup is not done: {0}")]
+    Backup(String),
     /// Not enough free space for destructive work.
     #[error(
         "the archive's disk has {free} bytes free and needs {needed}; free some space, deletes are refused until then"

@@ -179,6 +179,8 @@ impl From<ArchiveError> for Problem {
             ArchiveError::Invalid(why) => Self::bad_value("cursor", why),
             ArchiveError::Unusable(_) => unavailable("archive_unusable", &error)
                 .hint("see what the disk says, then restart `crm-undo serve`; nothing recorded so far is lost"),
+            ArchiveError::Backup(_) => unavailable("backup_failed", &error)
+                .hint("see to the place of backups (backup.to), then ask again; what was copied is not copied again"),
             ArchiveError::Full { .. } => unavailable("disk_full", &error).hint("free some space; nothing is lost"),
             ArchiveError::BadKey(_) => unavailable("bad_key", &error)
                 .hint("give crm-undo the key file this archive was made with (archive.key_file)"),

@@ -167,5 +167,5 @@ fn differs(piece: &Piece) -> ArchiveError {
 }
 
 fn cannot(what: &str, error: &std::io::Error) -> ArchiveError {
-    ArchiveError::Unusable(format!("cannot {what}: {error}"))
+    ArchiveError::Backup(format!("cannot {what}: {error}"))
 }

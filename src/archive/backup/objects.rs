@@ -87,11 +87,11 @@ impl Objects {
         runtime.spawn(async move {
             let _ = tell.send(asked.await);
         });
-        let lost = || ArchiveError::Unusable(format!("cannot {what}: the request ended unexpectedly"));
+        let lost = || ArchiveError::Backup(format!("cannot {what}: the request ended unexpectedly"));
         match told.recv().map_err(|_| lost())? {
             Ok(done) => Ok(Some(done)),
             Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(ArchiveError::Unusable(format!("cannot {what} in {}: {}", self.shown, reason(&error)))),
+            Err(error) => Err(ArchiveError::Backup(format!("cannot {what} in {}: {}", self.shown, reason(&error)))),
         }
     }
 
@@ -99,7 +99,7 @@ impl Objects {
         let store = Arc::clone(&self.store);
         self.wait(what, async move { store.put(&key, bytes.into()).await })?
             .map(|_| ())
-            .ok_or_else(|| ArchiveError::Unusable(format!("cannot {what} in {}: there is no such bucket", self.shown)))
+            .ok_or_else(|| ArchiveError::Backup(format!("cannot {what} in {}: there is no such bucket", self.shown)))
     }
 
     fn fetch(&self, what: &str, key: Key) -> Result<Option<Vec<u8>>, ArchiveError> {

@@ -66,6 +66,13 @@ impl dyn Place + '_ {
             Some(name) if name.contains('/') => None,
             Some(name) => self.json(name)?.map(|manifest| (name.to_owned(), manifest)),
         };
-        found.ok_or_else(|| ArchiveError::NotFound(format!("a manifest in {}", self.shown())))
+        let none = || {
+            let which = name.map_or_else(String::new, |name| format!(" named {name}"));
+            ArchiveError::Backup(format!(
+                "no finished one{which} lies in {}; make one: crm-undo backup create",
+                self.shown()
+            ))
+        };
+        found.ok_or_else(none)
     }
 }

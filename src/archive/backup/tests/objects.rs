@@ -46,7 +46,7 @@ async fn whole_story(place: &dyn Place) {
     assert_eq!(older.get(&snapshot(2, "Boris").id()).await.expect("kept"), snapshot(2, "Boris"));
     drop(older);
     let absent = restore(place, Some("manifest-none.json"), &stage.options("none"), false);
-    assert!(matches!(absent, Err(ArchiveError::NotFound(_))), "{absent:?}");
+    assert!(matches!(absent, Err(ArchiveError::Backup(_))), "{absent:?}");
     // Another archive's backups do not mix with these.
     let other = Stage::new();
     assert!(matches!(other.back_up_to(place, 4), Err(ArchiveError::Invalid(_))));
@@ -107,7 +107,7 @@ async fn a_put_that_fails_leaves_the_former_backup_whole_and_the_next_create_fin
         deleted(stage.store(), u128::from(2 + fails), vec![snapshot(u128::from(2 + fails), "more")]).await;
         server.refuse_put(usize::try_from(fails).expect("small"));
         let failed = stage.back_up_to(&place, 10 + 2 * i64::try_from(fails).expect("small"));
-        assert!(matches!(failed, Err(ArchiveError::Unusable(_))), "put {fails}: {failed:?}");
+        assert!(matches!(failed, Err(ArchiveError::Backup(_))), "put {fails}: {failed:?}");
         let name = format!("former-{fails}");
         let restored = restore(&place, None, &stage.options(&name), false).expect("the former one is whole");
         assert_eq!(restored.manifest, former.manifest, "put {fails}");
