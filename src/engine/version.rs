@@ -1,8 +1,12 @@
-//! The last look before a delete is sent: whether the records still are what their snapshots say (§ delete protocol, 4).
+//! The last look before a delete is sent: whether the records still are what their snapshots say, and whether those that
+//! were gone still are (§ delete protocol, 4).
 //!
 //! Between this look and the delete lies one durable write and nothing else: the delete's turn in the account's budget is
 //! taken before. What somebody changes within that gap is for [`evidence`](super::evidence).
 
+use std::collections::HashSet;
+
+use futures::future::try_join;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -49,16 +53,8 @@ impl Engine {
             self.store.ready().map_err(|error: ArchiveError| Stop::archive(&error))?;
             let turn = connection.upstream.reserve(Lane::Live).await.map_err(|error| Stop::unread(&error))?;
             let date = self.clock.now();
-            let same = if snapshots.is_empty() {
-                Vec::new()
-            } else {
-                connector.unchanged(reach(), &snapshots).await.map_err(|error| Stop::unread(&error))?
-            };
+            let changed = self.changed(connection, access, records, &snapshots).await?;
             let at = Instant::now();
-            // An answer short of a record says nothing of it.
-            let is_same = |index: usize| same.get(index).copied().unwrap_or(false);
-            let others = snapshots.iter().enumerate().filter(|(index, _)| !is_same(*index));
-            let changed: Vec<RecordRef> = others.map(|(_, snapshot)| snapshot.of.clone()).collect();
             if changed.is_empty() {
                 return Ok((snapshots, LastLook { at, date, turn }));
             }
@@ -71,6 +67,32 @@ impl Engine {
             let again = connector.fetch(reach(), &changed).await.map_err(|error| Stop::unread(&error))?;
             renew(&mut fetched, records, &changed, again)?;
         }
+    }
+
+    /// What no longer is as its snapshot says, and what was gone and is there again: a person may have brought it back on
+    /// the CRM's own screens, and the delete that names it would destroy it once more.
+    async fn changed(
+        &self,
+        connection: &Connection,
+        access: &Access,
+        records: &[RecordRef],
+        snapshots: &[Snapshot],
+    ) -> Result<Vec<RecordRef>, Stop> {
+        let reach = || self.reach(connection, access, Lane::Live);
+        let alive: HashSet<&RecordRef> = snapshots.iter().map(|snapshot| &snapshot.of).collect();
+        let gone: Vec<RecordRef> = records.iter().filter(|record| !alive.contains(record)).cloned().collect();
+        let same = async {
+            if snapshots.is_empty() { Ok(Vec::new()) } else { connection.connector.unchanged(reach(), snapshots).await }
+        };
+        let now =
+            async { if gone.is_empty() { Ok(Vec::new()) } else { connection.connector.fetch(reach(), &gone).await } };
+        let (same, now) = try_join(same, now).await.map_err(|error| Stop::unread(&error))?;
+        // An answer short of a record says nothing of it.
+        let is_same = |index: usize| same.get(index).copied().unwrap_or(false);
+        let is_gone = |index: usize| matches!(now.get(index), Some(Fetched::Absent));
+        let changed = snapshots.iter().enumerate().filter(|(index, _)| !is_same(*index)).map(|(_, was)| &was.of);
+        let back = gone.iter().enumerate().filter(|(index, _)| !is_gone(*index)).map(|(_, record)| record);
+        Ok(changed.chain(back).cloned().collect())
     }
 }
 

@@ -77,6 +77,33 @@ async fn a_record_that_changes_while_it_is_read_is_read_again() {
     assert_eq!(world.effects("deleted", "contacts").await, [id]);
 }
 
+/// A delete names a record that is gone, and while the others are read a person brings it back and edits it.
+#[tokio::test]
+async fn a_record_that_comes_back_while_others_are_read_is_archived_again() {
+    let world = World::start().await;
+    let (id, other) = (contact(&world, "Anna Serova").await, contact(&world, "Boris").await);
+    world.delete("contacts", &[other]).await;
+    let delay =
+        json!({"method": "GET", "path": "notes", "when": "before", "do": "delay", "delay_ms": 1500, "times": 1});
+    world.control("faults", delay).await;
+    let person = async {
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        world.control("ui/restore", json!({"object": "contacts", "id": other, "user_id": 71})).await;
+        let edit = json!({"object": "contacts", "id": other, "fields": {"name": "Boris the Second"}, "user_id": 71});
+        world.control("ui/edit", edit).await;
+    };
+    let ids = [id, other];
+    let (answer, ()) = tokio::join!(world.delete("contacts", &ids), person);
+    assert_eq!(answer.status(), StatusCode::OK);
+    let titles = async |id: u64| {
+        let bin = world.bin("?limit=200").await;
+        let of = bin.iter().filter(|entry| number(&entry["record_id"]) == id);
+        of.map(|entry| entry["title"].as_str().expect("a title").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(titles(id).await, ["Anna Serova"]);
+    assert_eq!(titles(other).await, ["Boris the Second", "Boris"], "each time it was destroyed, as it was then");
+}
+
 #[tokio::test]
 async fn a_change_after_the_last_look_is_told() {
     let world = World::start().await;

@@ -71,7 +71,7 @@ pub(super) struct Crm {
     pub(super) effects: Vec<(Duration, Effect)>,
     /// Every content a record had, and until when.
     pub(super) before: BTreeMap<RecordRef, Vec<(Duration, String)>>,
-    /// When each record was last looked at.
+    /// When each record was last read.
     looked: BTreeMap<RecordRef, Duration>,
     queue: Vec<Due>,
     answers: BTreeMap<u64, Value>,
@@ -161,7 +161,8 @@ impl Crm {
 
     fn carry_out(&mut self, at: Duration, heard: Heard, only: Option<usize>) -> Value {
         let only = only.unwrap_or(usize::MAX);
-        if let Heard::Read(records) | Heard::Present(records) = &heard {
+        // Not by presence: deletes read, and what a plan or a settler asks meanwhile is not what they saw.
+        if let Heard::Read(records) = &heard {
             self.looked.extend(records.iter().map(|record| (record.clone(), at)));
         }
         match heard {
@@ -274,7 +275,7 @@ impl Crm {
         self.effect(at, Effect::MadeByPerson(record));
     }
 
-    /// When the gateway last asked about a record.
+    /// When the gateway last read a record, as it does before a delete.
     pub(super) fn looked_at(&self, record: &RecordRef) -> Duration {
         self.looked.get(record).copied().unwrap_or_default()
     }
