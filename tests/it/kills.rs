@@ -149,7 +149,7 @@ async fn live(
     mut round: impl AsyncFnMut(&mut World, &str, &mut Dice, &mut Seen),
 ) -> Seen {
     let config = "[policy]\nsettle_grace_seconds = 1\n".to_owned();
-    let mut world = World::with(Setup { config, ..Setup::default() }).await;
+    let mut world = World::with(Setup { config, apart: true, ..Setup::default() }).await;
     let mut seen = Seen::default();
     for at in 0..rounds {
         let mut dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(number * 100_000 + at));

@@ -65,7 +65,7 @@ fn dead_at_every_point_nothing_is_lost_and_nothing_is_made_twice() {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
             runtime.expect("a runtime").block_on(async {
                 let config = "[policy]\nsettle_grace_seconds = 1\n".to_owned();
-                let mut world = World::with(Setup { config, ..Setup::default() }).await;
+                let mut world = World::with(Setup { config, apart: true, ..Setup::default() }).await;
                 let mut seen = Seen::default();
                 loop {
                     let number = next.fetch_add(1, Ordering::SeqCst);

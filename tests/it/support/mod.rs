@@ -11,6 +11,7 @@ mod secure;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,16 @@ pub struct Setup {
     pub hosts: Vec<String>,
     /// `RUST_LOG` of the program.
     pub rust_log: &'static str,
+    /// Whether it listens at a loopback address of its own: for programs that are killed while somebody asks them. Their
+    /// port may be another's a moment later, and what was meant for the dead would reach the living.
+    pub apart: bool,
+}
+
+/// A loopback address that no other world of this process has.
+fn apart() -> String {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    format!("127.1.{high}.{low}")
 }
 
 impl Default for Setup {
@@ -76,6 +87,7 @@ impl Default for Setup {
             config: String::new(),
             hosts: Vec::new(),
             rust_log: "info",
+            apart: false,
         }
     }
 }
@@ -119,8 +131,9 @@ impl World {
         .expect("the mock starts");
         let dir = tempfile::tempdir().expect("a directory");
         let token = if setup.own_token { format!("token = \"{OWN}\"") } else { String::new() };
+        let address = if setup.apart { apart() } else { "127.0.0.1".to_owned() };
         let config = format!(
-            "data_dir = \"{}\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n{}[console]\nlisten = \"127.0.0.1:0\"\n\
+            "data_dir = \"{}\"\n[gateway]\nlisten = \"{address}:0\"\n{}[console]\nlisten = \"{address}:0\"\n\
              [archive]\nmin_free_bytes = {}\n{}\n[[connections]]\nname = \"acme\"\nvendor = \"amocrm\"\n\
              upstream = \"{}\"\n{token}\nrequests_per_second = {}\nhosts = {:?}\n",
             dir.path().join("data").display(),
