@@ -127,7 +127,11 @@ impl Outside {
                 if shutdown.is_cancelled() {
                     return;
                 }
-                tokio::time::sleep(pause).await;
+                // The shutdown ends the pause: what waits is tried once more.
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
                 pause = (pause * 2).min(EVERY);
             }
         };
