@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{Client, Message, Program};
+use crate::support::{Client, Message, Program, read};
 
 /// A CRM that says back the tag it was sent, sometimes late, in pieces, cut, or with the end of the connection.
 async fn crm(seed: u64) -> String {
@@ -25,22 +25,7 @@ async fn crm(seed: u64) -> String {
 
 async fn echo(mut stream: TcpStream, mut random: StdRng) {
     let mut held = Vec::new();
-    loop {
-        let Some(end) = held.windows(4).position(|four| four == b"\r\n\r\n") else {
-            if !stream.read_buf(&mut held).await.is_ok_and(|read| read > 0) {
-                return;
-            }
-            continue;
-        };
-        let head = Message::parsed(&held[..end + 4]);
-        let length: usize = head.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-        if held.len() < end + 4 + length {
-            if !stream.read_buf(&mut held).await.is_ok_and(|read| read > 0) {
-                return;
-            }
-            continue;
-        }
-        held.drain(..end + 4 + length);
+    while let Some(head) = read(&mut stream, &mut held).await {
         let tag = head.header("x-tag").unwrap_or_default().to_owned();
         if random.random_bool(0.3) {
             tokio::time::sleep(Duration::from_millis(random.random_range(0..20))).await;

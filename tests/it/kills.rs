@@ -45,6 +45,19 @@ pub struct Card {
     pub row: Value,
 }
 
+impl Seen {
+    pub fn add(&mut self, one: &Self) {
+        self.rounds += one.rounds;
+        self.deleted += one.deleted;
+        self.kept += one.kept;
+        self.restored += one.restored;
+        self.creates += one.creates;
+        self.in_review += one.in_review;
+        self.unsettled_at_start += one.unsettled_at_start;
+        self.jobs_left_by_a_kill += one.jobs_left_by_a_kill;
+    }
+}
+
 /// What was seen over all rounds, so that a run that tests nothing is noticed.
 #[derive(Debug, Default)]
 pub struct Seen {
@@ -111,34 +124,42 @@ pub fn setting(name: &str) -> Option<u64> {
 
 #[test]
 fn killed_at_any_moment_nothing_is_lost_and_nothing_is_made_twice() {
-    let seed = setting("CRM_UNDO_SEED").unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        now.as_secs()
-    });
+    let seed = seed();
     let long = setting("CRM_UNDO_LONG").is_some_and(|long| long > 0);
     let rounds = setting("CRM_UNDO_ROUNDS").unwrap_or(if long { 300 } else { 12 });
     println!("kills: CRM_UNDO_SEED={seed} CRM_UNDO_ROUNDS={rounds}");
-    let lives = |world| {
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-            runtime.expect("a runtime").block_on(live(seed, world, rounds.div_ceil(WORLDS), round))
-        })
-    };
-    let worlds: Vec<_> = (0..WORLDS).map(lives).collect();
-    let mut seen = Seen::default();
-    for world in worlds {
-        let one = world.join().unwrap_or_else(|_| panic!("to run it again: CRM_UNDO_SEED={seed}"));
-        seen.rounds += one.rounds;
-        seen.deleted += one.deleted;
-        seen.kept += one.kept;
-        seen.restored += one.restored;
-        seen.creates += one.creates;
-        seen.in_review += one.in_review;
-        seen.unsettled_at_start += one.unsettled_at_start;
-        seen.jobs_left_by_a_kill += one.jobs_left_by_a_kill;
-    }
+    let seen = beside_each_other(seed, WORLDS, |world| {
+        move || in_a_runtime(live(seed, world, rounds.div_ceil(WORLDS), round))
+    });
     println!("kills: seed {seed}: {seen:?}");
     assert!(seen.deleted > 0 && seen.restored > 0, "nothing was tested: {seen:?}");
+}
+
+/// The seed of a run: the one that is asked for, or the time.
+pub fn seed() -> u64 {
+    setting("CRM_UNDO_SEED").unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        now.as_secs()
+    })
+}
+
+/// One life on a thread of its own for each of these worlds; what was seen in all of them.
+pub fn beside_each_other<F>(seed: u64, worlds: u64, life: impl Fn(u64) -> F) -> Seen
+where
+    F: FnOnce() -> Seen + Send + 'static,
+{
+    let worlds: Vec<_> = (0..worlds).map(|world| std::thread::spawn(life(world))).collect();
+    let mut seen = Seen::default();
+    for world in worlds {
+        seen.add(&world.join().unwrap_or_else(|_| panic!("to run it again: CRM_UNDO_SEED={seed}")));
+    }
+    seen
+}
+
+/// What a runtime of two threads makes of it.
+pub fn in_a_runtime<T>(life: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(life)
 }
 
 /// Rounds of one kind in a world of their own.

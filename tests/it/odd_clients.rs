@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path, path_regex};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::matchers::{method, path_regex};
+use wiremock::{Mock, ResponseTemplate};
 
-use crate::support::{CALLER, Client, Program, Raw, Setup, World, exchange};
+use crate::support::{CALLER, Client, Program, Raw, Setup, World, crm_of_one_contact, exchange};
 
 const DELETE_PAGE: &str = "/ajax/contacts/multiple/delete/";
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -369,14 +369,7 @@ async fn refusals_of_the_crm_arrive_as_they_are() {
         (403, "application/json", "{\"status\":\"error\",\"message\":\"\\u041d\\u0435\\u0442\"}"),
         (429, "text/html", "<html>Too many</html>"),
     ] {
-        let crm = MockServer::start().await;
-        let row =
-            json!({"id": 5, "name": "Anna", "created_at": 1, "updated_at": 1, "created_by": 1, "is_deleted": false});
-        let rows = json!({"_page": 1, "_links": {}, "_embedded": {"contacts": [row.clone()]}});
-        let get = |at: &str| Mock::given(method("GET")).and(path(at.to_owned()));
-        get("/api/v4/contacts").respond_with(ResponseTemplate::new(200).set_body_json(rows)).mount(&crm).await;
-        get("/api/v4/contacts/5").respond_with(ResponseTemplate::new(200).set_body_json(row)).mount(&crm).await;
-        Mock::given(method("GET")).respond_with(ResponseTemplate::new(204)).with_priority(9).mount(&crm).await;
+        let crm = crm_of_one_contact().await;
         let refusal = ResponseTemplate::new(status)
             .set_body_raw(body, kind)
             .insert_header("X-Reason", "of its own")

@@ -8,10 +8,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use wiremock::matchers::{method, path, path_regex};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::matchers::{method, path_regex};
+use wiremock::{Mock, ResponseTemplate};
 
-use crate::support::{CALLER, Message, OWN, Program, Raw, Setup, World, exchange};
+use crate::support::{CALLER, Message, OWN, Program, Raw, Setup, World, crm_of_one_contact, exchange};
 
 /// Names that only concern one connection, or that every hop writes anew.
 const HOPS: &[&str] =
@@ -361,14 +361,7 @@ async fn an_odd_answer_to_a_delete_is_never_taken_for_success() {
         ("a broken page", ResponseTemplate::new(500).set_body_raw(html, "text/html")),
         ("half of JSON", ResponseTemplate::new(200).set_body_raw("{\"status\":\"succ", "application/json")),
     ] {
-        let crm = MockServer::start().await;
-        let row =
-            json!({"id": 5, "name": "Anna", "created_at": 1, "updated_at": 1, "created_by": 1, "is_deleted": false});
-        let rows = json!({"_page": 1, "_links": {}, "_embedded": {"contacts": [row.clone()]}});
-        let get = |at: &str| Mock::given(method("GET")).and(path(at.to_owned()));
-        get("/api/v4/contacts").respond_with(ResponseTemplate::new(200).set_body_json(rows)).mount(&crm).await;
-        get("/api/v4/contacts/5").respond_with(ResponseTemplate::new(200).set_body_json(row)).mount(&crm).await;
-        Mock::given(method("GET")).respond_with(ResponseTemplate::new(204)).with_priority(9).mount(&crm).await;
+        let crm = crm_of_one_contact().await;
         Mock::given(method("POST")).and(path_regex("multiple/delete")).respond_with(odd).mount(&crm).await;
         let program = Program::before(&[("acme", &crm.uri(), &[])]);
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crm_undo::proofs::POINTS;
 use serde_json::{Value, json};
 
-use crate::kills::{self, Caller, Card, Dice, Seen, make, scripts, setting, settled};
+use crate::kills::{self, Caller, Card, Dice, Seen, in_a_runtime, make, scripts, seed, setting, settled};
 use crate::support::{Setup, World};
 
 /// Worlds that run beside each other.
@@ -51,10 +51,7 @@ fn rounds(turns: u64) -> Vec<Round> {
 
 #[test]
 fn dead_at_every_point_nothing_is_lost_and_nothing_is_made_twice() {
-    let seed = setting("CRM_UNDO_SEED").unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        now.as_secs()
-    });
+    let seed = seed();
     let long = setting("CRM_UNDO_LONG").is_some_and(|long| long > 0);
     let rounds = Arc::new(rounds(if long { 3 } else { 1 }));
     println!("points: CRM_UNDO_SEED={seed}, {} rounds", rounds.len());
@@ -62,8 +59,7 @@ fn dead_at_every_point_nothing_is_lost_and_nothing_is_made_twice() {
     let live = |_| {
         let (rounds, next, reached) = (rounds.clone(), next.clone(), reached.clone());
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-            runtime.expect("a runtime").block_on(async {
+            in_a_runtime(async {
                 let config = "[policy]\nsettle_grace_seconds = 1\n".to_owned();
                 let mut world = World::with(Setup { config, apart: true, ..Setup::default() }).await;
                 let mut seen = Seen::default();
@@ -86,10 +82,7 @@ fn dead_at_every_point_nothing_is_lost_and_nothing_is_made_twice() {
             next.store(rounds.len(), Ordering::SeqCst);
             panic!("to run it again: CRM_UNDO_SEED={seed}")
         });
-        seen.deleted += one.deleted;
-        seen.restored += one.restored;
-        seen.creates += one.creates;
-        seen.in_review += one.in_review;
+        seen.add(&one);
     }
     let reached = reached.lock().expect("the list");
     println!("points: seed {seed}: {} rounds, {seen:?}; reached: {reached:?}", rounds.len());

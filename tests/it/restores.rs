@@ -272,24 +272,28 @@ async fn a_crm_that_hangs_does_not_hold_up_the_end_and_nothing_is_made_twice() {
     assert_eq!(world.effects("created", "contacts").await.len(), 2, "once by the test, once by the restore");
 }
 
+/// A contact is deleted and restored; its copy is made, and the program is killed before it hears of it. Job and copy.
+async fn cut_off_in_a_create(world: &mut World) -> (String, u64) {
+    let anna = contact(world, "Anna Serova").await;
+    let operation = deleted(world, "contacts", anna).await;
+    let fault = json!({"method": "POST", "path": "/api/v4/contacts$", "when": "after", "do": "hang", "times": 1});
+    world.control("faults", fault).await;
+    let plan = plan(world, json!({"operation": operation})).await;
+    let apply = format!("/api/v1/restore-plans/{}/apply", plan["id"].as_str().expect("an id"));
+    let (status, body) = world.console(Method::POST, &apply, Some(json!({"digest": plan["digest"]}))).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
+    let copy =
+        world.until("the record was made", async || world.effects("created", "contacts").await.get(1).copied()).await;
+    world.kill_and_restart();
+    (body["job"]["id"].as_str().expect("a job").to_owned(), copy)
+}
+
 /// The guard is what looks for a create that was sent before a crash: without it the record is made again.
 #[tokio::test]
 async fn a_create_that_a_crash_cut_off_is_found_and_not_sent_again() {
     let mut world = World::start().await;
-    let anna = contact(&world, "Anna Serova").await;
-    let operation = deleted(&world, "contacts", anna).await;
-    // The record is made, and the answer hangs until the program is killed.
-    let fault = json!({"method": "POST", "path": "/api/v4/contacts$", "when": "after", "do": "hang", "times": 1});
-    world.control("faults", fault).await;
-    let plan = plan(&world, json!({"operation": operation})).await;
-    let apply = format!("/api/v1/restore-plans/{}/apply", plan["id"].as_str().expect("an id"));
-    let (status, body) = world.console(Method::POST, &apply, Some(json!({"digest": plan["digest"]}))).await;
-    assert_eq!(status, StatusCode::ACCEPTED, "{body}");
-    world
-        .until("the record was made", async || (world.effects("created", "contacts").await.len() == 2).then_some(()))
-        .await;
-    world.kill_and_restart();
-    let job = world.finished(body["job"]["id"].as_str().expect("a job")).await;
+    let (job, _) = cut_off_in_a_create(&mut world).await;
+    let job = world.finished(&job).await;
     let made = world.effects("created", "contacts").await;
     assert_eq!(made.len(), 2, "the first one, and one copy: {job:#}");
     assert_eq!(job["state"], "done", "{job:#}");
@@ -300,29 +304,19 @@ async fn a_create_that_a_crash_cut_off_is_found_and_not_sent_again() {
 #[tokio::test]
 async fn a_copy_that_was_edited_and_deleted_before_anybody_looked_is_not_made_again() {
     let mut world = World::start().await;
-    let anna = contact(&world, "Anna Serova").await;
-    let operation = deleted(&world, "contacts", anna).await;
-    let fault = json!({"method": "POST", "path": "/api/v4/contacts$", "when": "after", "do": "hang", "times": 1});
-    world.control("faults", fault).await;
-    let plan = plan(&world, json!({"operation": operation})).await;
-    let apply = format!("/api/v1/restore-plans/{}/apply", plan["id"].as_str().expect("an id"));
-    let (_, body) = world.console(Method::POST, &apply, Some(json!({"digest": plan["digest"]}))).await;
-    let copy =
-        world.until("the record was made", async || world.effects("created", "contacts").await.get(1).copied()).await;
-    world.kill_and_restart();
+    let (job, copy) = cut_off_in_a_create(&mut world).await;
 
     // Lists may lag for 5 s, and so long nobody looks for the copy.
     let renamed =
         world.through(Method::PATCH, &format!("/api/v4/contacts/{copy}")).json(&json!({"name": "Anna Orlova"}));
     assert_eq!(renamed.send().await.expect("an answer").status(), StatusCode::OK);
     deleted(&world, "contacts", copy).await;
-    let job = body["job"]["id"].as_str().expect("a job");
     for again in [false, true] {
         if again {
             let retried = world.console(Method::POST, &format!("/api/v1/jobs/{job}/retry"), None).await;
             assert!(retried.0.is_success(), "{retried:?}");
         }
-        let told = world.finished(job).await;
+        let told = world.finished(&job).await;
         assert_eq!(told["state"], "needs_review", "{told:#}");
         assert_eq!(world.effects("created", "contacts").await.len(), 2, "the first one, and one copy: {told:#}");
     }

@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::support::{Client, Program};
+use crate::support::{Client, Message, Program, read_head};
 
 /// A CRM that answers `/huge` without end, begins `/stall…` and stops, and says `{}` to everything else.
 fn crm() -> String {
@@ -28,15 +28,7 @@ fn crm() -> String {
 
 async fn answer(mut stream: TcpStream) {
     let mut held = Vec::new();
-    loop {
-        let Some(end) = held.windows(4).position(|four| four == b"\r\n\r\n") else {
-            if !stream.read_buf(&mut held).await.is_ok_and(|read| read > 0) {
-                return;
-            }
-            continue;
-        };
-        let first = String::from_utf8_lossy(&held[..end]).into_owned();
-        held.drain(..end + 4);
+    while let Some(Message { first, .. }) = read_head(&mut stream, &mut held).await {
         // In a build without optimization the search for links in so much would be what is measured.
         let kind = if cfg!(debug_assertions) && first.contains("/huge") { "octet-stream" } else { "json" };
         let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/{kind}\r\n");

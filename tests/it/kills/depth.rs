@@ -4,32 +4,24 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Caller, Dice, Seen, WORLDS, judge, live, make, scripts, setting, settled, unfinished};
+use super::{
+    Caller, Dice, Seen, WORLDS, beside_each_other, in_a_runtime, judge, live, make, scripts, seed, setting, settled,
+    unfinished,
+};
 use crate::support::{World, number};
 
 #[test]
 fn recovery_may_be_killed_three_deep() {
-    let seed = setting("CRM_UNDO_SEED").unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        now.as_secs()
-    });
+    let seed = seed();
     let long = setting("CRM_UNDO_LONG").is_some_and(|long| long > 0);
     let rounds = setting("CRM_UNDO_ROUNDS").unwrap_or(if long { 60 } else { 4 });
     println!("depth: CRM_UNDO_SEED={seed} CRM_UNDO_ROUNDS={rounds}");
-    let worlds: Vec<_> = (0..WORLDS.min(2))
-        .map(|world| {
-            std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-                runtime.expect("a runtime").block_on(live(seed, world, rounds.div_ceil(2), round))
-            })
-        })
-        .collect();
-    let mut left = 0;
-    for world in worlds {
-        let seen = world.join().unwrap_or_else(|_| panic!("to run it again: CRM_UNDO_SEED={seed}"));
-        left += seen.unsettled_at_start + seen.jobs_left_by_a_kill;
-        println!("depth: {seen:?}");
-    }
+    let worlds = WORLDS.min(2);
+    let seen = beside_each_other(seed, worlds, |world| {
+        move || in_a_runtime(live(seed, world, rounds.div_ceil(worlds), round))
+    });
+    println!("depth: {seen:?}");
+    let left = seen.unsettled_at_start + seen.jobs_left_by_a_kill;
     assert!(left > 0, "recovery had nothing to do");
 }
 

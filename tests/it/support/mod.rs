@@ -3,6 +3,7 @@
 // Each module of the test uses some of this.
 #![allow(dead_code)]
 
+mod one_contact;
 mod outputs;
 mod program;
 mod raw;
@@ -20,8 +21,9 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+pub use one_contact::crm_of_one_contact;
 pub use program::Program;
-pub use raw::{Client, Message, Raw, exchange, read_from};
+pub use raw::{Client, Message, Raw, exchange, read, read_from, read_head};
 pub use secure::{Secure, ca_of, make_ca, trusting};
 
 /// The console's first administrator in every test.
@@ -353,14 +355,12 @@ impl World {
 
     /// Where the forward proxy listens: host and port.
     pub fn forward_proxy(&self) -> String {
-        let log = self.log.lock().expect("the log");
-        let said = log.iter().rev().find_map(|line| line.strip_prefix("forward proxy: http://"));
-        said.expect("it said where the forward proxy is").to_owned()
+        outputs::forward_proxy(&self.log)
     }
 
     /// What the program has written to stderr.
     pub fn said(&self) -> String {
-        self.log.lock().expect("the log").join("\n")
+        outputs::said(&self.log)
     }
 
     /// The command line, as a person would call it.

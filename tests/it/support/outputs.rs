@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{ADMIN, CALLER, OWN};
@@ -57,6 +58,18 @@ pub fn leaked(line: &str) -> Option<String> {
     let secrets = [ADMIN, CALLER, OWN];
     let secret = secrets.iter().find(|secret| line.contains(**secret)).map(|_| "a token".to_owned());
     secret.or_else(|| WORDS.iter().find(|word| small.contains(**word)).map(|word| (*word).to_owned()))
+}
+
+/// Where a program that wrote this says its forward proxy listens: host and port.
+pub fn forward_proxy(log: &Mutex<Vec<String>>) -> String {
+    let log = log.lock().expect("the log");
+    let said = log.iter().rev().find_map(|line| line.strip_prefix("forward proxy: http://"));
+    said.expect("it said where the forward proxy is").to_owned()
+}
+
+/// What a program has written to stderr so far.
+pub fn said(log: &Mutex<Vec<String>>) -> String {
+    log.lock().expect("the log").join("\n")
 }
 
 /// Fails if any line of a run holds anything of that.

@@ -64,14 +64,12 @@ impl Program {
 
     /// Where the forward proxy listens.
     pub fn forward_proxy(&self) -> String {
-        let log = self.log.lock().expect("the log");
-        let said = log.iter().rev().find_map(|line| line.strip_prefix("forward proxy: http://"));
-        said.expect("it said where the forward proxy is").to_owned()
+        super::outputs::forward_proxy(&self.log)
     }
 
     /// What it has written to stderr.
     pub fn said(&self) -> String {
-        self.log.lock().expect("the log").join("\n")
+        super::outputs::said(&self.log)
     }
 
     /// Its directory.

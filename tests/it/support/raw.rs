@@ -136,16 +136,21 @@ impl Client {
     }
 }
 
-/// One message; `None` when the other side is done. Without framing it has no body.
-async fn read(stream: &mut (impl AsyncRead + Unpin), kept: &mut Vec<u8>) -> Option<Message> {
-    let end = loop {
+/// The head of a message, taken from what was kept; `None` when the other side is done.
+pub async fn read_head(stream: &mut (impl AsyncRead + Unpin), kept: &mut Vec<u8>) -> Option<Message> {
+    loop {
         if let Some(end) = kept.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-            break end;
+            let message = Message::parsed(&kept[..end + 4]);
+            kept.drain(..end + 4);
+            return Some(message);
         }
         more(stream, kept).await?;
-    };
-    let mut message = Message::parsed(&kept[..end + 4]);
-    kept.drain(..end + 4);
+    }
+}
+
+/// One message; `None` when the other side is done. Without framing it has no body.
+pub async fn read(stream: &mut (impl AsyncRead + Unpin), kept: &mut Vec<u8>) -> Option<Message> {
+    let mut message = read_head(stream, kept).await?;
     if message.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
         loop {
             let size = loop {

@@ -8,8 +8,10 @@ use http::StatusCode;
 use super::page::{Unread, get, record, refusal};
 use super::row::Row;
 use super::walk::{Comes, List, filter, in_chunks, walk};
+use crate::crm::amocrm::wire::numeric_id;
 use crate::crm::upstream::flow::is_html;
 use crate::crm::{CrmError, Reach};
+use crate::domain::record::RecordRef;
 
 /// Reads of one kind under way at once; the account's budget orders them.
 pub(super) const AT_ONCE: usize = 16;
@@ -34,6 +36,12 @@ pub(super) struct Place {
 }
 
 pub(super) type Found = HashMap<u64, Located>;
+
+/// What was found of each record, by its name. A record that nothing was said of is left out.
+pub(super) fn by_record<'a>(records: &[&'a RecordRef], found: &Found) -> Vec<(&'a RecordRef, Located)> {
+    let one = |record: &&'a RecordRef| Some((*record, found.get(&numeric_id(&record.id)?)?.clone()));
+    records.iter().filter_map(one).collect()
+}
 
 /// All of `ids`: one by its id, more by list, those missing there by their ids.
 pub(super) async fn locate(reach: Reach<'_>, place: &Place, ids: &[u64]) -> Result<Found, CrmError> {

@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use futures::future::try_join_all;
 
 use super::fetch::{by_kind, named, numbers};
-use super::locate::{AT_ONCE, Found, Located, Place, each, list, one, split};
+use super::locate::{AT_ONCE, Found, Located, Place, by_record, each, list, one, split};
 use super::page::Unread;
 use super::places;
 use super::row::Row;
 use super::walk::{Comes, List, filter, in_chunks, walk};
-use crate::crm::amocrm::wire::numeric_id;
 use crate::crm::{CrmError, Presence, Reach};
 use crate::domain::record::RecordRef;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -55,8 +54,7 @@ async fn of_kind<'a>(
         let located = named(reach, kind, records).await?;
         return Ok(records.iter().copied().zip(located).collect());
     };
-    let of = |record: &&'a RecordRef| Some((*record, found.get(&numeric_id(&record.id)?)?.clone()));
-    Ok(records.iter().filter_map(of).collect())
+    Ok(by_record(records, &found))
 }
 
 /// Cards: the living by list, the others by the bin where they are many, what is left by its id.

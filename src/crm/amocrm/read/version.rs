@@ -11,10 +11,9 @@ use futures::future::try_join_all;
 use serde_json::Value;
 
 use super::fetch::{by_kind, named, numbers};
-use super::locate::{Found, Located, Place, each, list, locate, split};
+use super::locate::{Located, Place, by_record, each, list, locate, split};
 use super::places::{self, elements, notes};
 use crate::crm::amocrm::rows::id_at;
-use crate::crm::amocrm::wire::numeric_id;
 use crate::crm::{CrmError, Reach};
 use crate::domain::record::{RecordRef, Snapshot};
 
@@ -41,13 +40,13 @@ async fn of_kind<'a>(
 ) -> Result<Vec<(&'a RecordRef, Located)>, CrmError> {
     // Each kind the way it was read before: rows of a list and records by their ids need not look alike.
     if let Some(place) = places::cards(kind) {
-        return Ok(of(records, &locate(reach, &place, &numbers(records)).await?));
+        return Ok(by_record(records, &locate(reach, &place, &numbers(records)).await?));
     }
     match places::single(kind) {
         Some(place) if kind == "tasks" => {
-            return Ok(of(records, &locate(reach, &place, &numbers(records)).await?));
+            return Ok(by_record(records, &locate(reach, &place, &numbers(records)).await?));
         }
-        Some(place) => return Ok(of(records, &each(reach, &place, &numbers(records)).await?)),
+        Some(place) => return Ok(by_record(records, &each(reach, &place, &numbers(records)).await?)),
         None => {}
     }
     if matches!(kind, "notes" | "catalog_elements") {
@@ -73,12 +72,7 @@ async fn listed<'a>(
     let ids = numbers(records);
     let (mut found, missing) = split(&ids, list(reach, place, &ids).await?);
     found.extend(each(reach, place, &missing).await?);
-    Ok(of(records, &found))
-}
-
-fn of<'a>(records: &[&'a RecordRef], found: &Found) -> Vec<(&'a RecordRef, Located)> {
-    let one = |record: &&'a RecordRef| Some((*record, found.get(&numeric_id(&record.id)?)?.clone()));
-    records.iter().filter_map(one).collect()
+    Ok(by_record(records, &found))
 }
 
 fn place_of(snapshot: &Snapshot) -> Option<Place> {
