@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -12,8 +13,8 @@ fn said(output: &std::process::Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Answers 500 once, then 200; what was posted.
-fn listener() -> (String, std::sync::mpsc::Receiver<String>) {
+/// Answers 500 so many times, then 200; what was posted.
+fn listener(failures: usize) -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/anchors", listener.local_addr().expect("an address"));
     let (tell, told) = std::sync::mpsc::channel();
@@ -26,7 +27,7 @@ fn listener() -> (String, std::sync::mpsc::Receiver<String>) {
                 let read = stream.read(&mut part).expect("a request");
                 text.push_str(&String::from_utf8_lossy(&part[..read]));
             }
-            let status = if turn == 0 { "500 No" } else { "200 OK" };
+            let status = if turn < failures { "500 No" } else { "200 OK" };
             let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             let _ = tell.send(text);
         }
@@ -34,11 +35,34 @@ fn listener() -> (String, std::sync::mpsc::Receiver<String>) {
     (url, told)
 }
 
+/// The address fails three times, so the next try is due 4 s later. The shutdown does not wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_waits_is_tried_once_more_at_the_end() {
+    let (url, told) = listener(3);
+    let config = format!("[audit]\nanchor_url = {url:?}\n");
+    let mut world = World::with(Setup { config, ..Setup::default() }).await;
+    // A head is due after a thousand events; refusals are the cheapest.
+    let refused = async || world.through(Method::DELETE, "/api/v4/unheard/5").send().await.expect("an answer");
+    for _ in 0..25 {
+        futures::future::join_all((0..44).map(|_| refused())).await;
+    }
+    let told = tokio::task::spawn_blocking(move || {
+        for _ in 0..3 {
+            told.recv_timeout(Duration::from_secs(30)).expect("a head comes");
+        }
+        told
+    });
+    let told = told.await.expect("no panic");
+    let (status, took) = tokio::task::block_in_place(|| world.terminate());
+    assert!(status.success() && took < Duration::from_secs(3), "{status}, {took:?}");
+    assert!(told.try_recv().is_ok(), "it was tried once more");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_go_out_and_a_cut_or_a_change_is_found() {
     let outside = tempfile::tempdir().expect("a directory");
     let file = outside.path().join("anchors");
-    let (url, told) = listener();
+    let (url, told) = listener(1);
     let config = format!("[audit]\nanchor_file = {:?}\nanchor_url = {url:?}\n", file.display().to_string());
     let mut world = World::with(Setup { config, ..Setup::default() }).await;
     let before = tempfile::tempdir().expect("a directory");
