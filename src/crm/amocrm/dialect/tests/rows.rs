@@ -256,4 +256,18 @@ POST /ajax/v3/anything | a={"delete":[1]} | unreadable
 POST /ajax/merge/contacts/save | id[]=1&id[]=2 | unreadable
 POST /private/anything | {"_method":"PATCH"} | unreadable
 POST /private/anything | {"x": | unreadable
+# what somebody on the way may drop or turn
+GET /ajax/contacts/multiple/delete/%7c5 | | refuse
+GET /ajax/contacts/multiple/delete.x/5 | | stream
+POST /ajax/v1%7c/unheard/of | a=1 | refuse
+POST /ajax/v1./unheard/of | a=1 | refuse
+POST /ajax/v1/unheard.php | a=1 | no
+PUT /api/v4/customers/trAnsactions/5 | a=1 | refuse
+POST /ajax/v2/multiactions/set | a=1 | unreadable
+POST /ajax/leads/multiple/delete/?lang=ru&_=17%20 | ID=5 | amocrm.multiple_delete destroy leads/5
+POST /ajax/leads/multiple/delete/?x%5B%5D=5 | ID=5 | unreadable
+POST /ajax/leads/multiple/delete/?x=1%26y=6 | ID=5 | unreadable
+POST /ajax/leads/multiple/delete/ | ID[]=5&ID+[]=6 | unreadable
+POST /ajax/leads/multiple/delete/ | {"ID":5,"x":{"y":1,"Y":2}} | unreadable
+POST /ajax/leads/multiple/delete/ | {"ID":5,"x":[{"y z":1}]} | unreadable
 "#;

@@ -109,6 +109,10 @@ fn bodies_that_cannot_be_trusted_are_refused() {
     assert_eq!(at(&with(header::CONTENT_ENCODING, "identity"), b"ID[]=5"), "amocrm.multiple_delete destroy leads/5");
     assert_eq!(at(&with(header::CONTENT_TYPE, "multipart/form-data; boundary=x"), b"ID[]=5"), "unreadable");
     assert_eq!(at(&HeaderMap::new(), b"ID[]=5&x=\xff"), "unreadable");
+    let parts = with(header::CONTENT_TYPE, "multipart/form-data; boundary=b");
+    let unheard = |body: &[u8]| made_of("POST", "/ajax/v1/unheard/of", &parts, body);
+    assert_eq!(unheard(b"--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\x1f\x8b\r\n--b--"), "no");
+    assert_eq!(unheard(b"\x1f\x8b\x08"), "unreadable", "packed, whatever was declared");
     let deep = format!(r#"{{"ID":5,"x":{}{}}}"#, "[".repeat(65), "]".repeat(65));
     assert_eq!(at(&HeaderMap::new(), deep.as_bytes()), "unreadable");
     let flat = format!(r#"{{"ID":5,"x":{}{}}}"#, "[".repeat(60), "]".repeat(60));
