@@ -151,6 +151,7 @@ mod tests {
             ("GET", "/api/v4/leads", "{\"filter\":{\"id\":[5]}}", "passes as /api/v4/leads"),
             ("GET", "/ajax/leads", "{\"a\":[{\"ID\":{\"id\":5}}]}", "refused"),
             ("POST", "/api/v4/%6ceads", "", "refused"),
+            ("POST", "/oauth2/%61ccess_token", "", "refused"),
             ("POST", "/api/v4/%6ceads", "[]", "refused"),
             ("POST", "/api/v4/leads?_method=delete", "[]", "refused"),
             ("DELETE", "/api/v4/unheard/5", "", "refused"),
